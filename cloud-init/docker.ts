@@ -1,0 +1,34 @@
+import type { CloudConfig } from "./cloud-config";
+import { unit } from "./base";
+
+export interface DockerRoleArgs {
+    /**
+     * Registries, as `host:port`, that the engine may use without TLS: the lab's own, on the lab's own network.
+     * Default: none.
+     */
+    insecureRegistries?: string[];
+    /** Installs the engine from the distribution, for machines whose image lacks it. Default: false. */
+    install?: boolean;
+}
+
+/** The container engine, for machines that run Nomad tasks or containers of their own. */
+export function dockerRole(args: DockerRoleArgs = {}): CloudConfig {
+    const daemon = {
+        "insecure-registries": args.insecureRegistries ?? [],
+        // Containers survive a restart of the engine alone; Nomad finds them again.
+        "live-restore": true,
+        "log-driver": "json-file",
+        "log-opts": { "max-size": "10m", "max-file": "2" },
+        "storage-driver": "overlay2",
+        // A machine that shuts down has its tasks stopped by Nomad or killed by systemd; do not wait longer.
+        "shutdown-timeout": 5,
+    };
+    return {
+        ...(args.install ? { packages: ["docker.io"] } : {}),
+        write_files: [
+            { path: "/etc/docker/daemon.json", content: `${JSON.stringify(daemon, undefined, 2)}\n` },
+            // The package brings the unit.
+            ...unit("docker.service"),
+        ],
+    };
+}
