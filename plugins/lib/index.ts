@@ -1,0 +1,18 @@
+/** Everything that a stand-in provider is written with. */
+export * from "./schema";
+export { PartialFailure, Cancelled, resource } from "./resource";
+export type {
+    Context,
+    CreateResult,
+    FunctionDefinition,
+    ProviderDefinition,
+    ReadResult,
+    ResourceDefinition,
+    ResourceLog,
+} from "./resource";
+export type { Change } from "./diff";
+export type { Failure } from "./check";
+export { UNKNOWN, equal, hasUnknown, isObject } from "./values";
+export type { Values } from "./values";
+export { messageOf } from "./errors";
+export { serve, startServer } from "./serve";

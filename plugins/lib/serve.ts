@@ -1,0 +1,121 @@
+import * as grpc from "@grpc/grpc-js";
+import { Empty } from "google-protobuf/google/protobuf/empty_pb";
+import { ResourceProviderService } from "@pulumi/pulumi/proto/provider_grpc_pb";
+
+import { EngineLog } from "./engine-log";
+import { messageOf, refusal } from "./errors";
+import { Provider } from "./provider";
+
+import type { PluginAttach } from "@pulumi/pulumi/proto/plugin_pb";
+import type { ProviderDefinition } from "./resource";
+
+/** As large as the engine's own limit (sdk/go/common/util/rpcutil). */
+const maximumMessage = 400 * 1024 * 1024;
+
+export interface RunningPlugin {
+    port: number;
+    close(): void;
+}
+
+/** Serves the provider on a port of the loopback interface. */
+export async function startServer<Client>(
+    definition: ProviderDefinition<Client>,
+    engineAddress?: string,
+): Promise<RunningPlugin> {
+    const provider = new Provider(
+        definition,
+        engineAddress ? EngineLog.connect(engineAddress, grpc) : undefined,
+    );
+    const server = new grpc.Server({
+        "grpc.max_receive_message_length": maximumMessage,
+        "grpc.max_send_message_length": maximumMessage,
+    });
+    server.addService(ResourceProviderService as unknown as grpc.ServiceDefinition, {
+        getPluginInfo: unary(() => provider.getPluginInfo()),
+        getSchema: unary(() => provider.getSchema()),
+        checkConfig: unary((request) => provider.checkConfig(request)),
+        diffConfig: unary((request) => provider.diffConfig(request)),
+        configure: unary((request) => provider.configure(request)),
+        invoke: unary((request) => provider.invoke(request)),
+        check: unary((request) => provider.check(request)),
+        diff: unary((request) => provider.diff(request)),
+        create: unary((request) => provider.create(request)),
+        read: unary((request) => provider.read(request)),
+        update: unary((request) => provider.update(request)),
+        delete: unary((request) => provider.delete(request)),
+        cancel: unary(() => provider.cancel()),
+        attach: unary((request: PluginAttach) => {
+            provider.attach(EngineLog.connect(request.getAddress(), grpc));
+            return new Empty();
+        }),
+    });
+    const port = await new Promise<number>((resolve, reject) => {
+        server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) =>
+            error ? reject(error) : resolve(bound),
+        );
+    });
+    return {
+        port,
+        close: () => {
+            provider.cancel();
+            server.forceShutdown();
+        },
+    };
+}
+
+// The protocol's messages are typed where they are used, in Provider.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+type Handler = (request: any) => unknown;
+
+function unary(handle: Handler): grpc.handleUnaryCall<unknown, unknown> {
+    return (call, callback) => {
+        Promise.resolve()
+            .then(() => handle(call.request))
+            .then(
+                (response) => callback(null, response),
+                (error: unknown) => callback(asServiceError(error)),
+            );
+    };
+}
+
+function asServiceError(error: unknown): grpc.ServiceError {
+    if (error instanceof Error && "code" in error && "metadata" in error) {
+        return error as grpc.ServiceError;
+    }
+    if (process.env.GATEHOUSE_PLUGIN_DEBUG && error instanceof Error) {
+        console.error(error.stack);
+    }
+    return refusal(grpc.status.UNKNOWN, messageOf(error));
+}
+
+/** What a plugin's `main.ts` calls: `pulumi-resource-<name> <engine address>`, the port as the first line of output. */
+export function serve<Client>(definition: ProviderDefinition<Client>): void {
+    const engineAddress = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
+    // Ctrl-C reaches the whole terminal; the engine decides and calls Cancel.
+    process.on("SIGINT", () => {});
+    process.on("uncaughtException", (error) =>
+        console.error(`${definition.name}: ${error.stack ?? error.message}`),
+    );
+    process.on("unhandledRejection", (reason) => console.error(`${definition.name}: ${messageOf(reason)}`));
+    startServer(definition, engineAddress).then(
+        (plugin) => {
+            process.stdout.write(`${plugin.port}\n`);
+            exitWithParent(plugin);
+        },
+        (error: unknown) => {
+            console.error(messageOf(error));
+            process.exitCode = 1;
+        },
+    );
+}
+
+/** An engine that is killed cannot stop its plugins. */
+function exitWithParent(plugin: RunningPlugin): void {
+    const parent = process.ppid;
+    setInterval(() => {
+        if (process.ppid !== parent) {
+            plugin.close();
+            process.exit(1);
+        }
+    }, 1000).unref();
+}
