@@ -3,6 +3,7 @@
 const { reporters } = require("mocha");
 
 class ClosingLine extends reporters.Spec {
+    /** @override */
     epilogue() {
         super.epilogue();
         const { passes = 0, failures = 0, pending = 0 } = this.stats ?? {};

@@ -1,0 +1,63 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import * as path from "node:path";
+
+import { chromium, type BrowserContext, type Page } from "playwright-core";
+
+import { ensureChromium } from "./chromium";
+import { root } from "./command";
+
+/** Screenshots of what the tests saw, to look at. */
+export const screenshots = path.join(root, ".gatehouse", "screenshots");
+
+/** A headless browser with a profile of its own. */
+export class Browser {
+    private constructor(
+        private readonly context: BrowserContext,
+        private readonly profile: string,
+    ) {}
+
+    /** `credentials` answer a page's request for a password. */
+    static async open(credentials?: { username: string; password: string }): Promise<Browser> {
+        const executablePath = await ensureChromium();
+        const profile = mkdtempSync(path.join(tmpdir(), "gatehouse-browser-"));
+        const context = await chromium.launchPersistentContext(profile, {
+            executablePath,
+            headless: true,
+            viewport: { width: 1280, height: 900 },
+            httpCredentials: credentials,
+            args: [
+                // As root in a container there is no sandbox to be had, and a closed network refuses the rest.
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        });
+        return new Browser(context, profile);
+    }
+
+    async visit(url: string): Promise<Page> {
+        const page = await this.context.newPage();
+        const answer = await page.goto(url, { waitUntil: "domcontentloaded", timeout: 30_000 });
+        if (answer === null || !answer.ok()) {
+            throw new Error(`${url} answered ${answer === null ? "nothing" : answer.status()}`);
+        }
+        return page;
+    }
+
+    async close(): Promise<void> {
+        await this.context.close();
+        rmSync(this.profile, { recursive: true, force: true });
+    }
+}
+
+/** Keeps a picture of the page below `.gatehouse/screenshots`. */
+export async function screenshot(page: Page, name: string): Promise<void> {
+    mkdirSync(screenshots, { recursive: true });
+    await page.screenshot({ path: path.join(screenshots, `${name}.png`) });
+}

@@ -1,0 +1,167 @@
+import * as assert from "node:assert/strict";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import * as path from "node:path";
+
+import { parse, stringify } from "yaml";
+
+import { ending, root, start, tail, type CommandResult, type RunningCommand } from "./command";
+import { inventory, removeLeftovers, type Inventory } from "./docker";
+
+/** The stack outputs, as `make outputs` prints them. */
+export interface Outputs {
+    urls: Record<string, string>;
+    jobs: Record<string, { status: string; url?: string }>;
+    machines: {
+        name: string;
+        roles: string[];
+        privateAddress: string;
+        publicAddress: string;
+        bootSeconds: number;
+    }[];
+    environment: Record<string, string> | string;
+    topology: string;
+}
+
+/** The settings of a stack file below `gatehouse:`. */
+export type Settings = Record<string, unknown>;
+
+/** Where a stack lives, so that it can run beside a user's own. */
+export interface Place {
+    subnet: string;
+    /** Added to the default ports. */
+    portOffset: number;
+    /** The first of the machines' SSH ports. */
+    ssh: number;
+}
+
+export const places = {
+    e2e: { subnet: "10.214.0.0/24", portOffset: 10_000, ssh: 22_000 },
+    bench: { subnet: "10.215.0.0/24", portOffset: 20_000, ssh: 32_000 },
+} satisfies Record<string, Place>;
+
+const defaultPorts = {
+    webapp: 8000,
+    haproxyStats: 1936,
+    consul: 8500,
+    nomad: 4646,
+    dashboard: 9002,
+    registry: 5001,
+};
+
+/** A stack that a test owns from its first resource to its last, driven through the front door as a user drives his. */
+export class Stack {
+    readonly ports: Record<keyof typeof defaultPorts | "ssh", number>;
+    /** The stack file, ignored by git. */
+    readonly file: string;
+    private commands = 0;
+
+    constructor(
+        readonly name: string,
+        readonly place: Place,
+    ) {
+        const shifted = Object.entries(defaultPorts).map(([key, port]) => [key, port + place.portOffset]);
+        this.ports = { ...Object.fromEntries(shifted), ssh: place.ssh } as typeof this.ports;
+        this.file = path.join(root, `Pulumi.${name}.yaml`);
+    }
+
+    /** The Docker name of one of the stack's objects. */
+    object(name: string): string {
+        return `gatehouse-${this.name}-${name}`;
+    }
+
+    /** Writes the stack file: the stack's own place and what a test wants different from the defaults. */
+    configure(settings: Settings = {}): void {
+        const own: Settings = {
+            lab: "nomad",
+            network: { subnet: this.place.subnet },
+            ports: this.ports,
+        };
+        const config = Object.entries({ ...own, ...settings }).map(([key, value]) => [
+            `gatehouse:${key}`,
+            value,
+        ]);
+        // Pulumi keeps the salt of the stack's secrets in the same file.
+        const kept = existsSync(this.file) ? (parse(readFileSync(this.file, "utf8")) as object | null) : {};
+        writeFileSync(this.file, stringify({ ...kept, config: Object.fromEntries(config) }));
+    }
+
+    /** Starts a front-door command without waiting for it. */
+    start(command: string, variables: string[] = [], env: NodeJS.ProcessEnv = {}): RunningCommand {
+        this.commands += 1;
+        const log = `${String(this.commands).padStart(2, "0")}-${command}.log`;
+        return start("make", ["--no-print-directory", command, `STACK=${this.name}`, ...variables], {
+            env: { ...process.env, ...env },
+            log: path.join(root, ".gatehouse", "logs", this.name, log),
+        });
+    }
+
+    /** Runs a front-door command to its end, whatever that is. */
+    run(command: string, variables: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<CommandResult> {
+        return this.start(command, variables, env).done;
+    }
+
+    /** Runs a front-door command that has to succeed. */
+    async must(command: string, variables: string[] = []): Promise<CommandResult> {
+        const result = await this.run(command, variables);
+        assert.equal(
+            result.code,
+            0,
+            `make ${command} ended with ${ending(result)}:\n${tail(result.output, 60)}`,
+        );
+        return result;
+    }
+
+    /** Runs a front-door command that has to fail, and returns what it said. */
+    async refused(command: string, env: NodeJS.ProcessEnv = {}): Promise<string> {
+        const result = await this.run(command, [], env);
+        assert.notEqual(result.code, 0, `make ${command} succeeded:\n${tail(result.output)}`);
+        return result.output;
+    }
+
+    up(): Promise<CommandResult> {
+        return this.must("up");
+    }
+
+    /** A preview that has to find nothing to do. */
+    async previewsNothing(): Promise<void> {
+        const { output } = await this.must("preview");
+        const planned = output.split("\n").filter((line) => /^\s*(\+|~|-|\+-|-\+|±)\s*\d+ to \w+/.test(line));
+        assert.deepEqual(planned, [], `the preview plans changes:\n${tail(output, 60)}`);
+        assert.match(
+            output,
+            /\d+ unchanged/,
+            `the preview does not say that all is unchanged:\n${tail(output)}`,
+        );
+    }
+
+    async outputs(options: { secrets?: boolean } = {}): Promise<Outputs> {
+        const { stdout } = await this.must("outputs", options.secrets ? ["SECRETS=1"] : []);
+        return JSON.parse(stdout) as Outputs;
+    }
+
+    inventory(): Promise<Inventory> {
+        return inventory(this.name);
+    }
+
+    /** Removes whatever an earlier run has left, however it ended: its objects on Docker, its state and its file. */
+    async startAfresh(): Promise<void> {
+        await removeLeftovers(this.name);
+        for (const file of this.stateFiles()) {
+            rmSync(file, { recursive: true, force: true });
+        }
+        rmSync(this.file, { force: true });
+    }
+
+    /** What the default backend keeps of the stack. */
+    stateFiles(): string[] {
+        const pulumi = path.join(root, ".gatehouse", "state", ".pulumi");
+        return [
+            ...["json", "json.bak", "json.attrs", "json.bak.attrs"].map((ending) =>
+                path.join(pulumi, "stacks", "gatehouse", `${this.name}.${ending}`),
+            ),
+            path.join(pulumi, "history", "gatehouse", this.name),
+            path.join(pulumi, "backups", "gatehouse", this.name),
+            path.join(pulumi, "locks", "organization", "gatehouse", this.name),
+        ].filter((file) => existsSync(file));
+    }
+}
