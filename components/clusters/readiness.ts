@@ -1,0 +1,71 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+
+import type { Machine } from "../machines/machine";
+import { sshConnection } from "../machines/readiness";
+
+/** How long a cluster may take to form once its machines are up, in seconds. */
+const formationTimeout = 60;
+
+export interface ClusterReadinessArgs {
+    /** The script of `files/` that knows what is complete. */
+    script: "consul-ready.py" | "nomad-ready.py";
+    /** The agent's API as it is reached on the machine itself. */
+    api: string;
+    /** The machines whose agents are servers; the first is asked. */
+    servers: readonly Machine[];
+    /** The machines whose agents are clients. */
+    clients: readonly Machine[];
+}
+
+/**
+ * A command on the first server that succeeds when the whole cluster is there, and says what is missing when it
+ * gives up. It runs again when a machine is replaced, added or removed.
+ */
+export function clusterReadiness(
+    name: string,
+    args: ClusterReadinessArgs,
+    opts: pulumi.CustomResourceOptions,
+): command.remote.Command {
+    const [asked] = args.servers;
+    if (asked === undefined) {
+        throw new pulumi.InputPropertyError({
+            propertyPath: "servers",
+            reason: `${name} needs at least one server`,
+        });
+    }
+    const machines = [...new Set([...args.servers, ...args.clients])];
+    return new command.remote.Command(
+        `${name}-ready`,
+        {
+            connection: sshConnection(asked.connection),
+            create: readinessScript(args.script, {
+                api: args.api,
+                servers: args.servers.map((machine) => machine.name),
+                clients: args.clients.map((machine) => machine.name),
+                timeout: formationTimeout,
+            }),
+            triggers: [
+                ...machines.map((machine) => machine.instanceId),
+                // Not a reason to run again, but to wait: a machine that fails to boot reports that itself.
+                pulumi.all(machines.map((machine) => machine.ready)).apply(() => "ready"),
+            ],
+        },
+        opts,
+    );
+}
+
+/** The script as one shell command. Pure. */
+export function readinessScript(
+    script: ClusterReadinessArgs["script"],
+    parameters: { api: string; servers: string[]; clients: string[]; timeout: number },
+): string {
+    const source = ["poll.py", script]
+        .map((file) => readFileSync(join(__dirname, "files", file), "utf8"))
+        .join("\n\n");
+    const argument = JSON.stringify(parameters).replaceAll("'", `'\\''`);
+    return `python3 - '${argument}' <<'GATEHOUSE'\n${source}GATEHOUSE\n`;
+}
