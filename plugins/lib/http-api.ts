@@ -172,7 +172,10 @@ export function isTransient(error: unknown): boolean {
             error.status === 502 ||
             error.status === 503 ||
             error.status === 504 ||
-            (error.status === 500 && /no cluster leader|no path to|rpc error: (EOF|failed to get conn)|shutdown|not ready/i.test(error.answer)))
+            (error.status === 500 &&
+                /no cluster leader|no path to|rpc error: (EOF|failed to get conn)|shutdown|not ready/i.test(
+                    error.answer,
+                )))
     );
 }
 

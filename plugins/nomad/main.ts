@@ -1,0 +1,4 @@
+import { serve } from "../lib";
+import { nomadProvider } from "./provider";
+
+serve(nomadProvider);
