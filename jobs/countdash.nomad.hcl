@@ -1,0 +1,186 @@
+# Two groups that reach each other only through the service mesh: a dashboard, and the API that counts for it.
+#
+#   nomad job run jobs/countdash.nomad.hcl
+#
+# Where intentions deny by default, the dashboard needs leave to call the API:
+#
+#   consul intention create -allow count-dashboard count-api
+
+variable "datacenters" {
+  type    = list(string)
+  default = ["dc1"]
+}
+
+variable "api_image" {
+  type    = string
+  default = "hashicorpdev/counter-api:v3"
+}
+
+variable "dashboard_image" {
+  type    = string
+  default = "hashicorpdev/counter-dashboard:v3"
+}
+
+variable "sidecar_image" {
+  type        = string
+  default     = "docker.io/envoyproxy/envoy:v1.34-latest"
+  description = "Envoy; its entry point must take Envoy's arguments."
+}
+
+variable "dashboard_port" {
+  type        = number
+  default     = 9002
+  description = "The dashboard's port on its machine."
+}
+
+job "countdash" {
+  datacenters = var.datacenters
+  type        = "service"
+
+  update {
+    max_parallel      = 2
+    health_check      = "checks"
+    min_healthy_time  = "1s"
+    healthy_deadline  = "45s"
+    progress_deadline = "1m"
+    auto_revert       = true
+  }
+
+  group "api" {
+    shutdown_delay = "1s"
+
+    network {
+      mode = "bridge"
+    }
+
+    service {
+      name = "count-api"
+      port = "9001"
+
+      check {
+        name     = "http"
+        type     = "http"
+        path     = "/health"
+        interval = "2s"
+        timeout  = "2s"
+
+        # The API listens inside the mesh only: Envoy opens this one path to Consul's check.
+        expose = true
+      }
+
+      connect {
+        sidecar_service {}
+
+        sidecar_task {
+          config {
+            image = var.sidecar_image
+          }
+
+          resources {
+            cpu    = 50
+            memory = 96
+          }
+        }
+      }
+    }
+
+    restart {
+      attempts = 3
+      interval = "1m"
+      delay    = "1s"
+      mode     = "fail"
+    }
+
+    task "web" {
+      driver       = "docker"
+      kill_timeout = "10s"
+
+      config {
+        image = var.api_image
+      }
+
+      env {
+        PORT = "9001"
+      }
+
+      resources {
+        cpu    = 50
+        memory = 64
+      }
+    }
+  }
+
+  group "dashboard" {
+    shutdown_delay = "1s"
+
+    network {
+      mode = "bridge"
+
+      port "http" {
+        static = var.dashboard_port
+        to     = 9002
+      }
+    }
+
+    service {
+      name = "count-dashboard"
+      port = "http"
+
+      check {
+        name     = "http"
+        type     = "http"
+        path     = "/health"
+        interval = "2s"
+        timeout  = "2s"
+      }
+
+      connect {
+        sidecar_service {
+          proxy {
+            upstreams {
+              destination_name = "count-api"
+              local_bind_port  = 8080
+            }
+          }
+        }
+
+        sidecar_task {
+          config {
+            image = var.sidecar_image
+          }
+
+          resources {
+            cpu    = 50
+            memory = 96
+          }
+        }
+      }
+    }
+
+    restart {
+      attempts = 3
+      interval = "1m"
+      delay    = "1s"
+      mode     = "fail"
+    }
+
+    task "dashboard" {
+      driver       = "docker"
+      kill_timeout = "10s"
+
+      config {
+        image = var.dashboard_image
+      }
+
+      env {
+        PORT                 = "9002"
+        COUNTING_SERVICE_URL = "http://${NOMAD_UPSTREAM_ADDR_count_api}"
+      }
+
+      resources {
+        cpu    = 50
+        memory = 64
+      }
+    }
+  }
+}

@@ -1,0 +1,136 @@
+# The web application behind HAProxy: instances on dynamic ports, found through Consul.
+#
+#   nomad job run jobs/demo-webapp.nomad.hcl
+#
+# The default image is the one of the article that this lab follows; the stack builds its own (images/hello).
+
+variable "datacenters" {
+  type    = list(string)
+  default = ["dc1"]
+}
+
+variable "image" {
+  type        = string
+  default     = "mcas/franceconnect-demo3:latest"
+  description = "Must listen on $PORT. An image of yours also answers health_path."
+}
+
+variable "count" {
+  type        = number
+  default     = 3
+  description = "Instances. HAProxy needs room for twice as many and one (components/balancers/slots.ts)."
+}
+
+variable "name" {
+  type        = string
+  default     = "demo-webapp"
+  description = "The application greets with `Hello from <name>`."
+}
+
+variable "health_path" {
+  type    = string
+  default = "/"
+}
+
+variable "cpu" {
+  type        = number
+  default     = 50
+  description = "MHz for one instance."
+}
+
+variable "memory" {
+  type        = number
+  default     = 64
+  description = "MiB for one instance."
+}
+
+job "demo-webapp" {
+  datacenters = var.datacenters
+  type        = "service"
+
+  # A change starts a full second set, and stops the first only when every new instance is healthy: at no time are
+  # there fewer instances than before, and an image that does not work never takes one away. The deadlines make such an
+  # image fail, and the job return to what ran before, within a minute.
+  update {
+    canary            = var.count
+    max_parallel      = 1
+    health_check      = "checks"
+    min_healthy_time  = "1s"
+    healthy_deadline  = "30s"
+    progress_deadline = "45s"
+    auto_promote      = true
+    auto_revert       = true
+  }
+
+  group "demo" {
+    count = var.count
+
+    # Consul forgets an instance first; the balancer sees that within 0.2 s (docs/jobs.md), and only then is it stopped.
+    shutdown_delay = "2s"
+
+    network {
+      port "http" {}
+    }
+
+    service {
+      name = "demo-webapp"
+      port = "http"
+      tags = ["web"]
+
+      # Promotion is automatic, by the same check that admits traffic, so canaries are balanced like the others; the tag
+      # only tells them apart.
+      canary_tags = ["web", "canary"]
+
+      check {
+        name     = "http"
+        type     = "http"
+        path     = var.health_path
+        interval = "2s"
+        timeout  = "2s"
+      }
+    }
+
+    # An instance that dies is back within two seconds. One that keeps dying fails its allocation, which a deployment
+    # answers with the revert, and which is otherwise tried again, elsewhere if there is another machine.
+    restart {
+      attempts = 3
+      interval = "1m"
+      delay    = "1s"
+      mode     = "fail"
+    }
+
+    reschedule {
+      delay          = "5s"
+      delay_function = "exponential"
+      max_delay      = "1m"
+      unlimited      = true
+    }
+
+    task "server" {
+      driver = "docker"
+
+      # Longer than the longest request that is worth waiting for.
+      kill_timeout = "10s"
+
+      config {
+        image = var.image
+        ports = ["http"]
+      }
+
+      env {
+        PORT      = "${NOMAD_PORT_http}"
+        NODE_IP   = "${NOMAD_IP_http}"
+        NODE_NAME = "${node.unique.name}"
+        NAME      = var.name
+
+        # Nomad has waited already (shutdown_delay).
+        DRAIN_DELAY_MS = "0"
+      }
+
+      resources {
+        cpu    = var.cpu
+        memory = var.memory
+      }
+    }
+  }
+}
