@@ -22,6 +22,8 @@ export function machineConfig(...roles: CloudConfig[]): CloudConfig {
                     permissions: "0755",
                 },
             ],
+            // cloud-init makes one shell script of these commands: the first that fails shall end it.
+            runcmd: [["set", "-e"]],
         },
         ...roles,
         // Without waiting: the units' own ordering decides when each one runs.

@@ -1,4 +1,4 @@
-import { unit } from "./base";
+import { libraryFolder, unit } from "./base";
 import type { CloudConfig } from "./cloud-config";
 import { readAsset } from "./files";
 
@@ -132,6 +132,7 @@ function clientBlocks(args: NomadRoleArgs, client: NomadClientArgs, join: object
  * What bridged task groups need from the kernel. The leading dash tolerates hosts whose bridges do not pass
  * through iptables at all, and containers that may not load the module.
  */
+const bridgeSysctlsPath = "/etc/sysctl.d/60-gatehouse-bridge.conf";
 const bridgeSysctls = [
     "-net.bridge.bridge-nf-call-arptables = 1",
     "-net.bridge.bridge-nf-call-ip6tables = 1",
@@ -149,13 +150,26 @@ export function nomadRole(args: NomadRoleArgs): CloudConfig {
                 content: `${JSON.stringify(nomadConfiguration(args), undefined, 2)}\n`,
             },
             ...unit("nomad.service", readAsset("nomad.service")),
+            // Does nothing where it finds nothing; the unit names it on every machine.
+            {
+                path: `${libraryFolder}/forget-networks`,
+                content: readAsset("forget-networks"),
+                permissions: "0755",
+            },
             ...(args.client
                 ? [
                       { path: "/etc/modules-load.d/gatehouse.conf", content: "br_netfilter\n" },
-                      { path: "/etc/sysctl.d/60-gatehouse-bridge.conf", content: bridgeSysctls },
+                      { path: bridgeSysctlsPath, content: bridgeSysctls },
                   ]
                 : []),
         ],
-        ...(args.client ? { runcmd: [["systemctl", "restart", "systemd-sysctl.service"]] } : {}),
+        ...(args.client
+            ? {
+                  runcmd: [
+                      ["sh", "-c", "modprobe br_netfilter 2>/dev/null || true"],
+                      ["/lib/systemd/systemd-sysctl", bridgeSysctlsPath],
+                  ],
+              }
+            : {}),
     };
 }
