@@ -115,7 +115,8 @@ export function refreshInputs(inputs: Values, observed: Values, schema: Properti
     const refreshed: Values = {};
     for (const [name, property] of Object.entries(schema)) {
         const known = name in observed;
-        const value = known && !same(inputs[name], observed[name], property) ? observed[name] : inputs[name];
+        // In this order a computed member that the program leaves out is no difference.
+        const value = known && !same(observed[name], inputs[name], property) ? observed[name] : inputs[name];
         if (value !== undefined && !(inputs[name] === undefined && isAbsent(value, property))) {
             refreshed[name] = value;
         }

@@ -15,4 +15,5 @@ export type { Failure } from "./check";
 export { UNKNOWN, equal, hasUnknown, isObject } from "./values";
 export type { Values } from "./values";
 export { messageOf } from "./errors";
+export { orAborted, pause } from "./wait";
 export { serve, startServer } from "./serve";

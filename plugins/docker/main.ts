@@ -1,0 +1,4 @@
+import { serve } from "../lib";
+import { dockerProvider } from "./provider";
+
+serve(dockerProvider);
