@@ -1,0 +1,113 @@
+// @ts-check
+"use strict";
+
+const crypto = require("node:crypto");
+const fs = require("node:fs");
+const os = require("node:os");
+const path = require("node:path");
+const { pathToFileURL } = require("node:url");
+const { stateDirectory } = require("./paths");
+const { userHome } = require("./plugins");
+
+/**
+ * Where the stacks' state is kept.
+ * @typedef {object} Backend
+ * @property {boolean} ours the file backend in .gatehouse, whose files this program may read itself
+ * @property {NodeJS.ProcessEnv} env what Pulumi needs to know about it
+ * @property {string} reason
+ */
+
+/**
+ * The user's choice when there is one, otherwise files in .gatehouse with a generated passphrase.
+ * @param {NodeJS.ProcessEnv} [env]
+ * @returns {Backend}
+ */
+function chooseBackend(env = process.env) {
+    for (const name of ["PULUMI_BACKEND_URL", "PULUMI_ACCESS_TOKEN"]) {
+        if (env[name]) {
+            return { ours: false, env: {}, reason: `${name} is set` };
+        }
+    }
+    const login = currentLogin(env);
+    if (login !== undefined) {
+        return { ours: false, env: {}, reason: `the Pulumi CLI is logged in to ${login}` };
+    }
+    fs.mkdirSync(path.join(stateDirectory, "state"), { recursive: true });
+    /** @type {NodeJS.ProcessEnv} */
+    const added = { PULUMI_BACKEND_URL: pathToFileURL(path.join(stateDirectory, "state")).href };
+    if (env["PULUMI_CONFIG_PASSPHRASE"] === undefined && !env["PULUMI_CONFIG_PASSPHRASE_FILE"]) {
+        added["PULUMI_CONFIG_PASSPHRASE_FILE"] = passphraseFile();
+    }
+    return { ours: true, env: added, reason: "files in .gatehouse" };
+}
+
+/** @param {NodeJS.ProcessEnv} env */
+function currentLogin(env) {
+    try {
+        const file = path.join(env["PULUMI_CREDENTIALS_PATH"] || userHome(env), "credentials.json");
+        return JSON.parse(fs.readFileSync(file, "utf8")).current || undefined;
+    } catch {
+        return undefined;
+    }
+}
+
+/** Made once; two first runs at the same time agree on one. */
+function passphraseFile() {
+    const file = path.join(stateDirectory, "passphrase");
+    if (!fs.existsSync(file)) {
+        const draft = `${file}.${process.pid}`;
+        fs.writeFileSync(draft, crypto.randomBytes(24).toString("base64url"), { mode: 0o600 });
+        try {
+            fs.linkSync(draft, file);
+        } catch {
+            // Another run was faster.
+        }
+        fs.rmSync(draft);
+    }
+    return file;
+}
+
+/** @param {string} stack */
+function stateFile(stack) {
+    return path.join(stateDirectory, "state", ".pulumi", "stacks", "gatehouse", `${stack}.json`);
+}
+
+/** @param {string} stack */
+function lockFolder(stack) {
+    return path.join(stateDirectory, "state", ".pulumi", "locks", "organization", "gatehouse", stack);
+}
+
+/**
+ * The environment of the Pulumi CLI.
+ * @param {{ backend: Backend, toolFolders: string[], plugins: import("./plugins").Plugins, dockerHost?: string }} setup
+ * @param {NodeJS.ProcessEnv} [env]
+ * @returns {NodeJS.ProcessEnv} additions
+ */
+function pulumiEnvironment({ backend, toolFolders, plugins, dockerHost }, env = process.env) {
+    /** @type {NodeJS.ProcessEnv} */
+    const added = {
+        ...backend.env,
+        PATH: [...new Set(toolFolders), env["PATH"] ?? ""].join(path.delimiter),
+        PULUMI_SKIP_UPDATE_CHECK: "true",
+        // `make lint` checks types; checking them on every command would cost seconds.
+        PULUMI_NODEJS_TRANSPILE_ONLY: "true",
+    };
+    if (plugins.home !== undefined) {
+        added["PULUMI_HOME"] = plugins.home;
+        added["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true";
+        if (!env["PULUMI_CREDENTIALS_PATH"] && fs.existsSync(path.join(userHome(env), "credentials.json"))) {
+            added["PULUMI_CREDENTIALS_PATH"] = userHome(env);
+        }
+    }
+    if (dockerHost !== undefined) {
+        added["DOCKER_HOST"] = dockerHost;
+    }
+    return added;
+}
+
+/** Whether a lock or process note was written on this computer. @param {string} host */
+function isThisHost(host) {
+    return host === os.hostname();
+}
+
+module.exports = { chooseBackend, pulumiEnvironment, stateFile, lockFolder, isThisHost };

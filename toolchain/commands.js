@@ -1,0 +1,201 @@
+// @ts-check
+"use strict";
+
+const fs = require("node:fs");
+const { stateFile } = require("./backend");
+const { askEngine, ensureDocker } = require("./docker");
+const { Downloader } = require("./download");
+const { UserError } = require("./errors");
+const { ensureImages } = require("./imagebuild");
+const { objectsOf, removeObjects } = require("./objects");
+const { ensurePackages } = require("./packages");
+const { preflight } = require("./preflight");
+const { Progress, duration } = require("./progress");
+const { Pulumi, judgeOutcome } = require("./pulumi");
+const { recover } = require("./recover");
+const { setUp } = require("./setup");
+const { labOf } = require("./stackfile");
+const { Tools } = require("./tools");
+const { needsOf } = require("./versions");
+
+/** @param {string} stack */
+async function up(stack) {
+    const began = Date.now();
+    const ready = await setUp(needsOf(labOf(stack)));
+    const say = (/** @type {string} */ line) => ready.progress.line(line);
+    const pulumi = new Pulumi(stack, ready);
+    const known = await pulumi.exists();
+    if (pulumi.backend.ours && !known) {
+        await refuseStrangers(stack);
+    }
+    await refuseConflicts(stack, say);
+    await pulumi.create();
+    await recover(pulumi, say);
+    say(`pulumi up (stack ${stack}, state: ${pulumi.backend.reason})`);
+    // Unattended by design; `make preview` is for looking first.
+    judgeOutcome(stack, "up", await pulumi.operate("up", ["--yes", "--skip-preview", "--suppress-outputs"]));
+    printUrls(await urlsOf(pulumi));
+    say(`done in ${duration((Date.now() - began) / 1000)}`);
+}
+
+/** @param {string} stack */
+async function preview(stack) {
+    const ready = await setUp(needsOf(labOf(stack)), { images: false });
+    const pulumi = new Pulumi(stack, ready);
+    await pulumi.create();
+    await recover(pulumi, (line) => ready.progress.line(line));
+    judgeOutcome(stack, "preview", await pulumi.operate("preview", ["--diff"]));
+}
+
+/** @param {string} stack */
+async function down(stack) {
+    const force = process.env["FORCE"] === "1";
+    const ready = await setUp(needsOf(labOf(stack)), { images: false });
+    const say = (/** @type {string} */ line) => ready.progress.line(line);
+    const pulumi = new Pulumi(stack, ready);
+    if (await pulumi.exists()) {
+        await recover(pulumi, say);
+        say(`pulumi destroy (stack ${stack})`);
+        const outcome = await pulumi.operate("destroy", ["--yes", "--skip-preview", "--suppress-outputs"]);
+        if (outcome.interrupted || !force) {
+            judgeOutcome(stack, "destroy", outcome);
+        }
+        const rm = ["stack", "rm", stack, "--yes", "--preserve-config", ...(force ? ["--force"] : [])];
+        await pulumi.capture(rm, `the state of ${stack} cannot be removed`);
+    } else if (!force) {
+        await refuseStrangers(stack);
+    }
+    const left = await objectsOf(stack);
+    if (left.length > 0) {
+        say(
+            `removing ${left.map(({ kind, name }) => `${kind} ${name}`).join(", ")}, which the state did not know`,
+        );
+        const failures = await removeObjects(left);
+        if (failures.length > 0) {
+            throw new UserError(
+                `these cannot be removed:\n    ${failures.join("\n    ")}`,
+                "remove them by hand, then run the command again",
+            );
+        }
+    }
+    say(
+        `the stack ${stack} is gone; cached images and tools stay for the next time ("make clean" removes them)`,
+    );
+}
+
+/**
+ * Objects that carry the stack's name but are not in this checkout's state: another checkout's, or left over after
+ * the state was deleted by hand. Nobody but the user can tell.
+ * @param {string} stack
+ */
+async function refuseStrangers(stack) {
+    const objects = await objectsOf(stack);
+    if (objects.length > 0) {
+        throw new UserError(
+            `STACK=${stack}: this checkout's state knows no such stack, but Docker has ${objects.map(({ kind, name }) => `the ${kind} ${name}`).join(", ")}`,
+            `if another checkout made them, run "make down STACK=${stack}" there or use another STACK here; otherwise "make down STACK=${stack} FORCE=1" removes them`,
+        );
+    }
+}
+
+/** @param {string} stack @param {(line: string) => void} say */
+async function refuseConflicts(stack, say) {
+    const findings = await preflight(stack);
+    findings.filter(({ level }) => level === "warning").forEach(({ what }) => say(`warning: ${what}`));
+    const blocking = findings.filter(({ level }) => level === "blocking");
+    if (blocking.length > 0) {
+        const lines = blocking.map(({ what, remedy }) => `${what}\n      what to do: ${remedy}`);
+        throw new UserError(`nothing was changed:\n    ${lines.join("\n    ")}`);
+    }
+}
+
+/**
+ * The stack's `urls`: read from the state where it is ours, which saves half a second.
+ * @param {import("./pulumi").Pulumi} pulumi
+ * @returns {Promise<Record<string, unknown>>}
+ */
+async function urlsOf(pulumi) {
+    if (pulumi.backend.ours) {
+        const state = JSON.parse(fs.readFileSync(stateFile(pulumi.stack), "utf8"));
+        const stack = (state.checkpoint?.latest?.resources ?? []).find(
+            (/** @type {{ type: string }} */ { type }) => type === "pulumi:pulumi:Stack",
+        );
+        return stack?.outputs?.urls ?? {};
+    }
+    const { stdout } = await pulumi.capture(
+        ["stack", "output", "--json", "--stack", pulumi.stack],
+        "the outputs cannot be read",
+    );
+    return JSON.parse(stdout).urls ?? {};
+}
+
+/** @param {Record<string, unknown>} urls */
+function printUrls(urls) {
+    const entries = Object.entries(urls).filter(([, url]) => typeof url === "string");
+    const width = Math.max(0, ...entries.map(([name]) => name.length));
+    console.log(["", ...entries.map(([name, url]) => `  ${name.padEnd(width)}  ${url}`), ""].join("\n"));
+}
+
+/** @param {string} stack */
+async function outputs(stack) {
+    const ready = await setUp({ ...needsOf(labOf(stack)), plugins: [] }, { docker: false });
+    const pulumi = new Pulumi(stack, ready);
+    if (!(await pulumi.exists())) {
+        throw new UserError(`STACK=${stack}: the stack is not up`, `run "make up STACK=${stack}" first`);
+    }
+    const secrets = process.env["SECRETS"] === "1" ? ["--show-secrets"] : [];
+    const { stdout } = await pulumi.capture(
+        ["stack", "output", "--json", "--stack", stack, ...secrets],
+        "the outputs cannot be read",
+    );
+    process.stdout.write(stdout);
+}
+
+/**
+ * For `eval "$(make -s env)"`: with it a plain `pulumi` works on the same state.
+ * @param {string} stack
+ */
+async function env(stack) {
+    const ready = await setUp(needsOf(labOf(stack)), { images: false, quiet: true });
+    const { additions } = new Pulumi(stack, ready);
+    for (const [name, value] of Object.entries(additions)) {
+        if (name !== "PATH") {
+            console.log(`export ${name}='${value?.replace(/'/g, "'\\''")}'`);
+        }
+    }
+    console.log(`export PATH='${ready.toolFolders.join(":")}':"$PATH"`);
+}
+
+/** `setup [--for LAB]`; @param {string[]} args */
+async function setupOnly(args) {
+    const at = args.indexOf("--for");
+    const what = at < 0 ? labOf("dev") : (args[at + 1] ?? "");
+    await setUp(needsOf(what, "--for"));
+}
+
+/**
+ * `images [--print NAME] [NAME …]`: without names those of every lab. Also run by the program itself, where it
+ * has to be quick when there is nothing to do.
+ * @param {string[]} args
+ */
+async function images(args) {
+    const { imageReference } = require("./images");
+    const names = args.filter((arg) => !arg.startsWith("--"));
+    const wanted = names.length > 0 ? names : needsOf("test").images;
+    if (args.includes("--print")) {
+        wanted.forEach((name) => console.log(imageReference(name)));
+        return;
+    }
+    const progress = new Progress();
+    const downloader = new Downloader();
+    const engine = await askEngine();
+    const present = engine.state === "answers" ? engine.images : await ensureDocker(progress);
+    await ensureImages(wanted, present, { progress, downloader, tools: new Tools({ progress, downloader }) });
+}
+
+/** For commands that need nothing but the Node packages. */
+async function packages() {
+    await ensurePackages(new Progress());
+}
+
+module.exports = { up, preview, down, outputs, env, setupOnly, images, packages };

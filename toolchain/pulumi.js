@@ -1,0 +1,157 @@
+// @ts-check
+"use strict";
+
+const { spawn } = require("node:child_process");
+const fs = require("node:fs");
+const { chooseBackend, pulumiEnvironment, stateFile } = require("./backend");
+const { UserError } = require("./errors");
+const { root } = require("./paths");
+const { mustRun } = require("./run");
+const { configFileFor, stackFile } = require("./stackfile");
+
+/**
+ * The Pulumi CLI for one stack.
+ */
+class Pulumi {
+    /**
+     * @param {string} stack
+     * @param {import("./setup").Ready} ready
+     */
+    constructor(stack, ready) {
+        this.stack = stack;
+        this.command = ready.tools["pulumi"] ?? "pulumi";
+        this.backend = chooseBackend();
+        this.additions = pulumiEnvironment({
+            backend: this.backend,
+            toolFolders: ready.toolFolders,
+            plugins: ready.plugins,
+            dockerHost: ready.dockerHost,
+        });
+        this.env = { ...process.env, ...this.additions };
+        /** Chosen once: the default backend gets a copy of the stack file. */
+        this.configFile = this.backend.ours ? configFileFor(stack) : stackFile(stack);
+    }
+
+    /** Whether the stack is known; cheap where the state lies in our own files. */
+    async exists() {
+        if (this.backend.ours) {
+            return fs.existsSync(stateFile(this.stack));
+        }
+        const { stdout } = await this.capture(["stack", "ls", "--json"], "the stacks cannot be listed");
+        return JSON.parse(stdout).some(
+            (/** @type {{ name: string }} */ { name }) =>
+                name === this.stack || name.endsWith(`/${this.stack}`),
+        );
+    }
+
+    /** Makes the stack when there is none yet. */
+    async create() {
+        if (!(await this.exists())) {
+            await this.capture(
+                ["stack", "init", this.stack, "--no-select", ...this.configArguments()],
+                `the stack ${this.stack} cannot be made`,
+            );
+        }
+    }
+
+    configArguments() {
+        return this.configFile === stackFile(this.stack) ? [] : ["--config-file", this.configFile];
+    }
+
+    /**
+     * Runs a command whose output is read.
+     * @param {string[]} args
+     * @param {string} what
+     * @param {{ input?: string }} [options]
+     */
+    capture(args, what, options = {}) {
+        return mustRun(this.command, [...args, "--non-interactive"], {
+            cwd: root,
+            env: this.env,
+            what,
+            ...options,
+        });
+    }
+
+    /**
+     * Runs an operation on the stack in front of the user.
+     * @param {string} operation `up`, `preview`, `destroy`
+     * @param {string[]} args
+     * @returns {Promise<{ code: number, interrupted: boolean }>}
+     */
+    operate(operation, args) {
+        const all = [operation, "--stack", this.stack, ...this.configArguments(), ...args];
+        const terminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
+        return inForeground(this.command, terminal ? all : [...all, "--non-interactive"], this.env, terminal);
+    }
+}
+
+/**
+ * Ctrl-C reaches Pulumi exactly once: it then cancels in an orderly way, and takes a second one as an order to stop
+ * at once. On a terminal the signal goes to everyone in the foreground, so it is not passed on; without one Pulumi
+ * gets a process group of its own, and the signal that this program gets.
+ * @param {string} command
+ * @param {string[]} args
+ * @param {NodeJS.ProcessEnv} env
+ * @param {boolean} terminal
+ * @returns {Promise<{ code: number, interrupted: boolean }>}
+ */
+function inForeground(command, args, env, terminal) {
+    return new Promise((resolve, reject) => {
+        const child = spawn(command, args, {
+            cwd: root,
+            env,
+            stdio: [terminal ? "inherit" : "ignore", "inherit", "inherit"],
+            detached: !terminal,
+        });
+        let interrupted = false;
+        const onInterrupt = () => {
+            interrupted = true;
+            if (!terminal) {
+                child.kill("SIGINT");
+            }
+        };
+        const onTerminate = () => {
+            interrupted = true;
+            child.kill("SIGINT");
+        };
+        process.on("SIGINT", onInterrupt).on("SIGTERM", onTerminate).on("SIGHUP", onTerminate);
+        const finish = () => {
+            process.off("SIGINT", onInterrupt).off("SIGTERM", onTerminate).off("SIGHUP", onTerminate);
+        };
+        child.on("error", (error) => {
+            finish();
+            reject(error);
+        });
+        child.on("close", (code) => {
+            finish();
+            resolve({ code: code ?? 1, interrupted });
+        });
+    });
+}
+
+/**
+ * Turns the end of an operation into an error that says how to go on.
+ * @param {string} stack
+ * @param {string} operation
+ * @param {{ code: number, interrupted: boolean }} outcome
+ */
+function judgeOutcome(stack, operation, { code, interrupted }) {
+    const variable = stack === "dev" ? "" : ` STACK=${stack}`;
+    if (interrupted) {
+        throw new UserError(
+            `${operation} was interrupted; what it had finished is kept in the state`,
+            `"make up${variable}" goes on from there, "make down${variable}" removes it`,
+        );
+    }
+    if (code !== 0) {
+        throw new UserError(
+            `pulumi ${operation} failed (see above)`,
+            operation === "destroy"
+                ? `"make down${variable}" tries again; "make down${variable} FORCE=1" removes the stack's containers, networks, volumes and state without asking the clusters`
+                : `correct the cause and run "make up${variable}" again: it goes on from here; "make down${variable}" removes what was made`,
+        );
+    }
+}
+
+module.exports = { Pulumi, judgeOutcome };

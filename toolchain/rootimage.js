@@ -1,0 +1,231 @@
+// @ts-check
+"use strict";
+
+const fs = require("node:fs");
+const os = require("node:os");
+const path = require("node:path");
+const { aptInstall, onDebian } = require("./docker");
+const { UserError } = require("./errors");
+const { inCache } = require("./paths");
+const { mustRun, run, which } = require("./run");
+const { versions } = require("./versions");
+
+const registry = "https://registry-1.docker.io/v2/";
+/** Inherited by every image and build stage on top, which is how `make clean` finds those without a name. */
+const label = "dev.gatehouse.base-image=true";
+/** Seconds for pulling 30 MB. */
+const pullTimeout = 120;
+const debian = { archive: "http://deb.debian.org/debian", security: "http://deb.debian.org/debian-security" };
+
+/** What Debian's own image sets for containers; the debootstrap path writes the same. */
+const containerFiles = {
+    "etc/dpkg/dpkg.cfg.d/container":
+        "path-exclude /usr/share/doc/*\npath-include /usr/share/doc/*/copyright\npath-exclude /usr/share/man/*\n" +
+        "path-exclude /usr/share/info/*\npath-exclude /usr/share/locale/*\nforce-unsafe-io\n",
+    "etc/apt/apt.conf.d/container":
+        'APT::Install-Recommends "false";\nAcquire::Languages "none";\nAcquire::GzipIndexes "true";\n' +
+        'Acquire::Retries "3";\n',
+    // Packages do not start services while an image is built.
+    "usr/sbin/policy-rc.d": "#!/bin/sh\nexit 101\n",
+};
+
+/**
+ * Makes the image that all base images start from: a minimal Debian, pulled or made with debootstrap. Both ways end
+ * in the same files on top, so that the images built on it behave alike.
+ * @param {string} reference
+ * @param {import("./download").Downloader} downloader
+ * @param {import("./progress").Step} step
+ */
+async function makeRootImage(reference, downloader, step) {
+    const mirrors = hostMirrors();
+    if (process.env["GATEHOUSE_SOURCE"] !== "build" && (await reachableRegistry(downloader))) {
+        if (await pullRoot(reference, mirrors, step)) {
+            return;
+        }
+    }
+    await bootstrapRoot(reference, mirrors, step);
+}
+
+/** Docker Hub answers 401 to everyone who has not logged in, which is an answer. @param {import("./download").Downloader} downloader */
+function reachableRegistry(downloader) {
+    return downloader.reachable(registry);
+}
+
+/**
+ * @param {string} reference
+ * @param {{ archive: string, security: string }} mirrors
+ * @param {import("./progress").Step} step
+ * @returns {Promise<boolean>} false when it could not be pulled
+ */
+async function pullRoot(reference, mirrors, step) {
+    const image = `debian:${versions.debian}-slim`;
+    step.say(`pulling ${image}`);
+    const pulled = await run("docker", ["pull", "--quiet", image], { timeout: pullTimeout });
+    if (pulled.code !== 0) {
+        step.say(`${image} cannot be pulled (${pulled.stderr.trim().split("\n").at(-1) ?? "time-out"})`);
+        return false;
+    }
+    const context = fs.mkdtempSync(path.join(os.tmpdir(), "gatehouse-root-"));
+    try {
+        writeFiles(path.join(context, "files"), mirrors);
+        fs.writeFileSync(
+            path.join(context, "Dockerfile"),
+            `FROM ${image}\nLABEL ${label}\nCOPY files/ /\nRUN rm -f /etc/apt/sources.list /etc/dpkg/dpkg.cfg.d/docker /etc/apt/apt.conf.d/docker-*\n`,
+        );
+        await mustRun("docker", ["build", "--force-rm", "--tag", reference, context], {
+            what: "the root image cannot be built",
+            log: inCache("logs", "image-root.log"),
+        });
+    } finally {
+        fs.rmSync(context, { recursive: true, force: true });
+    }
+    return true;
+}
+
+/**
+ * @param {string} reference
+ * @param {{ archive: string, security: string }} mirrors
+ * @param {import("./progress").Step} step
+ */
+async function bootstrapRoot(reference, mirrors, step) {
+    if (process.getuid?.() !== 0 || process.platform !== "linux") {
+        throw new UserError(
+            `debian:${versions.debian}-slim cannot be pulled, and only root on Linux can make it with debootstrap`,
+            `check the access to Docker Hub ("docker pull debian:${versions.debian}-slim"), or run the command as root on Debian or Ubuntu`,
+        );
+    }
+    if (which("debootstrap") === undefined) {
+        if (!onDebian()) {
+            throw new UserError(
+                `debian:${versions.debian}-slim cannot be pulled, and debootstrap is not installed`,
+                "install debootstrap, or check the access to Docker Hub",
+            );
+        }
+        await aptInstall(["debootstrap"], step);
+    }
+    const log = inCache("logs", "image-root.log");
+    fs.rmSync(log, { force: true });
+    const folder = fs.mkdtempSync(inCache("rootfs-"));
+    try {
+        const target = path.join(folder, "rootfs");
+        const about = "making a minimal Debian with debootstrap, about 1 min";
+        step.say(`${about} (log: ${log})`);
+        const args = ["--variant=minbase", "--include=ca-certificates,debian-archive-keyring"];
+        await mustRun("debootstrap", [...args, versions.debian, target, mirrors.archive], {
+            what: "debootstrap failed",
+            remedy: `read the log; is ${mirrors.archive} reachable?`,
+            log,
+            onLine: (line) => step.update(`${about}: ${line.replace(/^I: /, "")}`),
+        });
+        trim(target);
+        writeFiles(target, mirrors);
+        step.say("importing it into Docker");
+        const change = ["--change", 'CMD ["bash"]', "--change", `LABEL ${label}`];
+        // Through a file, not a pipe: an interrupted pipe would end as a complete-looking image.
+        const archive = path.join(folder, "rootfs.tar");
+        await mustRun("tar", ["--numeric-owner", "--one-file-system", "-C", target, "-cf", archive, "."], {
+            what: "the root image cannot be packed",
+            log,
+        });
+        await mustRun("docker", ["import", ...change, archive, reference], {
+            what: "the root image cannot be imported",
+            log,
+        });
+    } finally {
+        fs.rmSync(folder, { recursive: true, force: true });
+    }
+}
+
+/** Removes what Debian's slim image does not have either. @param {string} target */
+function trim(target) {
+    for (const folder of [
+        "var/lib/apt/lists",
+        "var/cache/apt",
+        "usr/share/man",
+        "usr/share/info",
+        "usr/share/locale",
+    ]) {
+        emptyFolder(path.join(target, folder));
+    }
+    const docs = path.join(target, "usr/share/doc");
+    for (const entry of fs.readdirSync(docs)) {
+        for (const file of fs.readdirSync(path.join(docs, entry))) {
+            if (file !== "copyright") {
+                fs.rmSync(path.join(docs, entry, file), { recursive: true, force: true });
+            }
+        }
+    }
+    for (const file of [
+        "var/log/bootstrap.log",
+        "var/log/dpkg.log",
+        "var/log/alternatives.log",
+        "etc/machine-id",
+        "etc/hostname",
+    ]) {
+        fs.rmSync(path.join(target, file), { force: true });
+    }
+    fs.rmSync(path.join(target, "etc/resolv.conf"), { force: true });
+    // systemd takes an empty file as "not set up yet" and makes an identity for each machine.
+    fs.writeFileSync(path.join(target, "etc/machine-id"), "");
+}
+
+/** @param {string} folder */
+function emptyFolder(folder) {
+    fs.rmSync(folder, { recursive: true, force: true });
+    fs.mkdirSync(folder, { recursive: true });
+}
+
+/** @param {string} target @param {{ archive: string, security: string }} mirrors */
+function writeFiles(target, mirrors) {
+    const files = { ...containerFiles, "etc/apt/sources.list.d/debian.sources": aptSources(mirrors) };
+    for (const [name, content] of Object.entries(files)) {
+        const file = path.join(target, name);
+        fs.mkdirSync(path.dirname(file), { recursive: true });
+        fs.writeFileSync(file, content, { mode: name.startsWith("usr/sbin/") ? 0o755 : 0o644 });
+    }
+    fs.rmSync(path.join(target, "etc/apt/sources.list"), { force: true });
+}
+
+/** @param {{ archive: string, security: string }} mirrors */
+function aptSources({ archive, security }) {
+    const stanza = (/** @type {string} */ uri, /** @type {string} */ suites) =>
+        `Types: deb\nURIs: ${uri}\nSuites: ${suites}\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n`;
+    const release = versions.debian;
+    return `${stanza(archive, `${release} ${release}-updates`)}\n${stanza(security, `${release}-security`)}`;
+}
+
+/** Debian's servers, or the mirrors that this computer is set up to use instead. */
+function hostMirrors(folder = "/etc/apt") {
+    /** @type {string[]} */
+    const texts = [];
+    try {
+        const list = path.join(folder, "sources.list.d");
+        const files = fs.existsSync(list) ? fs.readdirSync(list).map((file) => path.join(list, file)) : [];
+        for (const file of [path.join(folder, "sources.list"), ...files]) {
+            if (fs.existsSync(file) && /\.(list|sources)$/.test(file)) {
+                texts.push(fs.readFileSync(file, "utf8"));
+            }
+        }
+    } catch {
+        // Unreadable sources are no reason to stop: Debian's own servers will do.
+    }
+    return mirrorsIn(texts.join("\n"));
+}
+
+/**
+ * Debian's mirrors in the text of apt sources, of either format. They are told by their last path element.
+ * @param {string} text
+ */
+function mirrorsIn(text) {
+    const uris = text
+        .split("\n")
+        .filter((line) => /^\s*(deb\s|URIs:)/.test(line))
+        .flatMap((line) => line.match(/https?:\/\/[^\s\]]+/g) ?? [])
+        .map((uri) => uri.replace(/\/+$/, ""));
+    return {
+        archive: uris.find((uri) => uri.endsWith("/debian")) ?? debian.archive,
+        security: uris.find((uri) => uri.endsWith("/debian-security")) ?? debian.security,
+    };
+}
+
+module.exports = { label, makeRootImage, mirrorsIn, aptSources };

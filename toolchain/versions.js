@@ -1,0 +1,92 @@
+// @ts-check
+"use strict";
+
+const crypto = require("node:crypto");
+const fs = require("node:fs");
+const path = require("node:path");
+const { UserError } = require("./errors");
+const { hostArchitecture, root } = require("./paths");
+
+/**
+ * @typedef {object} Tool
+ * @property {string} version
+ * @property {"host" | "machines"} for where it runs: on this computer, or in Linux machines and images
+ * @property {"exact" | "newer" | "beside pulumi"} accept which version on PATH will do
+ * @property {import("./gobuild").GoSource} [go]
+ * @property {import("./wheel").WheelSource} [wheel]
+ *
+ * @typedef {{ tools: string[], images: string[], plugins: string[] }} Needs
+ */
+
+/** @type {{ tools: Record<string, Tool>, plugins: Record<string, string>, node: string, debian: string }} */
+const versions = JSON.parse(fs.readFileSync(path.join(__dirname, "versions.json"), "utf8"));
+
+/** @type {Record<string, Needs>} */
+const labs = JSON.parse(fs.readFileSync(path.join(__dirname, "labs.json"), "utf8"));
+
+/** @param {string} name */
+function toolOf(name) {
+    const tool = versions.tools[name];
+    if (tool === undefined) {
+        throw new UserError(
+            `there is no tool named ${name}`,
+            `the tools are ${Object.keys(versions.tools).join(", ")}`,
+        );
+    }
+    return tool;
+}
+
+/**
+ * What a lab (or `test`) needs before Pulumi runs.
+ * @param {string} lab
+ * @param {string} [where] what names the lab, for the error
+ * @returns {Needs}
+ */
+function needsOf(lab, where = "gatehouse:lab") {
+    const needs = labs[lab];
+    if (needs === undefined || !Array.isArray(needs.tools)) {
+        const known = Object.keys(labs).filter((name) => name !== "$comment" && name !== "test");
+        throw new UserError(`${where}: there is no lab named ${lab}`, `choose one of ${known.join(", ")}`);
+    }
+    return needs;
+}
+
+/** @param {Tool} tool @returns {import("./vendor").Platform} */
+function platformOf(tool) {
+    const os = tool.for === "machines" || process.platform !== "darwin" ? "linux" : "darwin";
+    return { os, arch: hostArchitecture() };
+}
+
+/**
+ * A short hash over everything that decides what the tool's file holds: the name of its folder in the cache.
+ * @param {string} name
+ */
+function keyOf(name) {
+    const tool = toolOf(name);
+    const source = { ...(tool.go ?? tool.wheel), minutes: undefined };
+    const hash = crypto.createHash("sha256").update(JSON.stringify([tool.version, source, platformOf(tool)]));
+    if (tool.go !== undefined) {
+        for (const file of ["go.mod", "go.sum"]) {
+            hash.update(fs.readFileSync(path.join(__dirname, "modules", tool.go.module, file)));
+        }
+    }
+    return `${tool.version}-${hash.digest("hex").slice(0, 8)}`;
+}
+
+/** The versions of the Pulumi packages that package.json asks for; plugins carry the same. */
+function packageVersions() {
+    const { dependencies } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"));
+    /** @type {Record<string, string>} */
+    const found = {};
+    for (const [name, wanted] of Object.entries(dependencies)) {
+        if (name.startsWith("@pulumi/")) {
+            found[name.slice("@pulumi/".length)] = wanted.startsWith("file:")
+                ? JSON.parse(fs.readFileSync(path.join(root, wanted.slice(5), "package.json"), "utf8"))
+                      .version
+                : wanted;
+        }
+    }
+    return found;
+}
+
+module.exports = { versions, labs, toolOf, needsOf, platformOf, keyOf, packageVersions };
