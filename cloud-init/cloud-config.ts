@@ -117,7 +117,9 @@ function refuseContradictingFiles(files: WriteFile[]): void {
     const seen = new Set<string>();
     for (const file of files.filter((candidate) => !candidate.append)) {
         if (seen.has(file.path)) {
-            throw new Error(`Two cloud-init documents of one machine write different contents to ${file.path}.`);
+            throw new Error(
+                `Two cloud-init documents of one machine write different contents to ${file.path}.`,
+            );
         }
         seen.add(file.path);
     }
