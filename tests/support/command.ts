@@ -31,6 +31,8 @@ export interface RunningCommand {
     output(): string;
     /** Sends a signal to every process of the group, as Ctrl-C in a terminal does. */
     signal(name: NodeJS.Signals): void;
+    /** Kills the command and everything that it has started, as a crash or the out-of-memory killer would. */
+    kill(): Promise<void>;
 }
 
 export function start(command: string, args: string[], options: CommandOptions = {}): RunningCommand {
@@ -79,7 +81,27 @@ export function start(command: string, args: string[], options: CommandOptions =
             }),
         );
     }).finally(() => clearTimeout(killer));
-    return { done, output: () => output, signal };
+    const kill = async () => {
+        for (const pid of await descendants(child.pid)) {
+            try {
+                process.kill(pid, "SIGKILL");
+            } catch {
+                // It ended by itself meanwhile.
+            }
+        }
+    };
+    return { done, output: () => output, signal, kill };
+}
+
+/** A process and all below it, by the parents that the system knows. */
+async function descendants(pid: number | undefined): Promise<number[]> {
+    const table = (await output("ps", ["-A", "-o", "pid=,ppid="])).trim().split("\n");
+    const pairs = table.map((line) => line.trim().split(/\s+/).map(Number) as [number, number]);
+    const found = pid === undefined ? [] : [pid];
+    for (const parent of found) {
+        found.push(...pairs.filter(([, ppid]) => ppid === parent).map(([child]) => child));
+    }
+    return found;
 }
 
 /** Runs a command to its end, whatever that is. */

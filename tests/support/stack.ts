@@ -1,8 +1,8 @@
 import * as assert from "node:assert/strict";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 
-import { parse, stringify } from "yaml";
+import { stringify } from "yaml";
 
 import { ending, root, start, tail, type CommandResult, type RunningCommand } from "./command";
 import { inventory, removeLeftovers, type Inventory } from "./docker";
@@ -38,6 +38,9 @@ export const places = {
     e2e: { subnet: "10.214.0.0/24", portOffset: 10_000, ssh: 22_000 },
     bench: { subnet: "10.215.0.0/24", portOffset: 20_000, ssh: 32_000 },
 } satisfies Record<string, Place>;
+
+/** What the front door keeps in the checkout. */
+const kept = path.join(root, ".gatehouse");
 
 const defaultPorts = {
     webapp: 8000,
@@ -80,9 +83,7 @@ export class Stack {
             `gatehouse:${key}`,
             value,
         ]);
-        // Pulumi keeps the salt of the stack's secrets in the same file.
-        const kept = existsSync(this.file) ? (parse(readFileSync(this.file, "utf8")) as object | null) : {};
-        writeFileSync(this.file, stringify({ ...kept, config: Object.fromEntries(config) }));
+        writeFileSync(this.file, stringify({ config: Object.fromEntries(config) }));
     }
 
     /** Starts a front-door command without waiting for it. */
@@ -90,8 +91,8 @@ export class Stack {
         this.commands += 1;
         const log = `${String(this.commands).padStart(2, "0")}-${command}.log`;
         return start("make", ["--no-print-directory", command, `STACK=${this.name}`, ...variables], {
-            env: { ...process.env, ...env },
-            log: path.join(root, ".gatehouse", "logs", this.name, log),
+            env: { ...usersEnvironment(), ...env },
+            log: path.join(kept, "logs", this.name, log),
         });
     }
 
@@ -122,6 +123,11 @@ export class Stack {
         return this.must("up");
     }
 
+    /** An `up` that first looks what has become of everything. */
+    repair(): Promise<CommandResult> {
+        return this.must("up", ["REFRESH=1"]);
+    }
+
     /** A preview that has to find nothing to do. */
     async previewsNothing(): Promise<void> {
         const { output } = await this.must("preview");
@@ -146,15 +152,18 @@ export class Stack {
     /** Removes whatever an earlier run has left, however it ended: its objects on Docker, its state and its file. */
     async startAfresh(): Promise<void> {
         await removeLeftovers(this.name);
-        for (const file of this.stateFiles()) {
+        for (const file of [
+            ...this.stateFiles(),
+            this.file,
+            path.join(kept, "config", path.basename(this.file)),
+        ]) {
             rmSync(file, { recursive: true, force: true });
         }
-        rmSync(this.file, { force: true });
     }
 
     /** What the default backend keeps of the stack. */
     stateFiles(): string[] {
-        const pulumi = path.join(root, ".gatehouse", "state", ".pulumi");
+        const pulumi = path.join(kept, "state", ".pulumi");
         return [
             ...["json", "json.bak", "json.attrs", "json.bak.attrs"].map((ending) =>
                 path.join(pulumi, "stacks", "gatehouse", `${this.name}.${ending}`),
@@ -164,4 +173,15 @@ export class Stack {
             path.join(pulumi, "locks", "organization", "gatehouse", this.name),
         ].filter((file) => existsSync(file));
     }
+}
+
+/**
+ * The environment of a user who has chosen no backend of his own: the stacks of tests belong into the checkout, even
+ * where somebody is logged in elsewhere. What make and an outer front door have set is theirs.
+ */
+function usersEnvironment(): NodeJS.ProcessEnv {
+    const nobody = path.join(kept, "tests", "no-login");
+    mkdirSync(nobody, { recursive: true });
+    const inherited = Object.entries(process.env).filter(([name]) => !/^(PULUMI_|MAKE|MFLAGS)/.test(name));
+    return { ...Object.fromEntries(inherited), PULUMI_CREDENTIALS_PATH: nobody };
 }

@@ -1,0 +1,40 @@
+import type { NomadLab } from "../tests/support/nomad-lab";
+import type { Figure } from "./report";
+import { median } from "./statistics";
+
+/** Seconds of the front door's commands, as a user waits for them. */
+export class Lifecycle {
+    private readonly ups: number[] = [];
+    private readonly previews: number[] = [];
+    private readonly downs: number[] = [];
+
+    constructor(private readonly lab: NomadLab) {}
+
+    async up(): Promise<void> {
+        this.ups.push((await this.lab.up()).seconds);
+    }
+
+    async preview(): Promise<void> {
+        this.previews.push((await this.lab.stack.must("preview")).seconds);
+    }
+
+    async down(): Promise<void> {
+        this.downs.push((await this.lab.stack.must("down")).seconds);
+    }
+
+    figures(): Figure[] {
+        const seconds = (what: string, samples: number[], atMost: number): Figure => ({
+            what,
+            value: median(samples),
+            unit: "s",
+            target: { atMost },
+            samples: samples.length,
+            note: samples.map((sample) => sample.toFixed(1)).join(", "),
+        });
+        return [
+            seconds("`make up` with warm caches", this.ups, 40),
+            seconds("`make preview` without changes", this.previews, 5),
+            seconds("`make down`", this.downs, 15),
+        ];
+    }
+}

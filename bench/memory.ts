@@ -1,0 +1,35 @@
+import Docker from "dockerode";
+
+import type { NomadLab } from "../tests/support/nomad-lab";
+import { eventually } from "../tests/support/poll";
+import type { Figure } from "./report";
+
+/** The working set of the lab's containers, machines with everything that runs in them included. */
+export async function measureMemory(lab: NomadLab): Promise<Figure[]> {
+    const { containers } = await lab.stack.inventory();
+    const engine = new Docker();
+    const mebibytes = await eventually("the engine reports memory", async () => {
+        const sizes = await Promise.all(containers.map(async (name) => workingSet(engine, name)));
+        return sizes.reduce((sum, size) => sum + size, 0) / 2 ** 20;
+    });
+    return [
+        {
+            what: "memory of the running lab",
+            value: mebibytes,
+            unit: "MiB",
+            target: { atMost: 1536 },
+            samples: 1,
+            note: `working set of ${containers.length} containers`,
+        },
+    ];
+}
+
+/** As `docker stats` counts: usage less the page cache that the kernel may drop at once. */
+async function workingSet(engine: Docker, container: string): Promise<number> {
+    const { memory_stats: memory } = await engine.getContainer(container).stats({ stream: false });
+    const details = memory.stats as unknown as Record<string, number>;
+    if (!(memory.usage > 0)) {
+        throw new Error(`no memory figures for ${container}: ${JSON.stringify(memory)}`);
+    }
+    return memory.usage - (details["total_inactive_file"] ?? details["inactive_file"] ?? 0);
+}

@@ -1,0 +1,150 @@
+import { docker } from "../tests/support/docker";
+import type { NomadLab } from "../tests/support/nomad-lab";
+import { eventually } from "../tests/support/poll";
+import { request } from "../tests/support/http";
+import { imageReference } from "../toolchain/images";
+import type { Figure } from "./report";
+import { median } from "./statistics";
+
+const rounds = 7;
+const secondsPerRound = 6;
+const handRunPort = 8081;
+const handRunName = "bench-haproxy";
+
+interface Round {
+    requestsPerSecond: number;
+    p99Milliseconds: number;
+}
+
+/**
+ * Requests per second through the lab's HAProxy, and through one that is run by hand with a fixed list of the same
+ * instances, in turn. Both run the same binary from the same image on the same engine, and the load comes from inside
+ * the machine's own network.
+ */
+export async function measureThroughput(lab: NomadLab): Promise<Figure[]> {
+    await startHandRun(lab);
+    try {
+        const results: Record<"lab" | "hand", Round[]> = { lab: [], hand: [] };
+        await wrk(lab, 80, 2);
+        await wrk(lab, handRunPort, 2);
+        for (let round = 0; round < rounds; round += 1) {
+            // Each goes first every other time: what the first leaves behind must not favour one of them.
+            const order = round % 2 === 0 ? (["lab", "hand"] as const) : (["hand", "lab"] as const);
+            for (const which of order) {
+                results[which].push(await wrk(lab, which === "lab" ? 80 : handRunPort, secondsPerRound));
+            }
+        }
+        return compare(results.lab, results.hand);
+    } finally {
+        await lab.inside("docker", "rm", "--force", handRunName);
+    }
+}
+
+function compare(lab: Round[], hand: Round[]): Figure[] {
+    const ratio = (of: (round: Round) => number) => lab.map((round, n) => of(round) / of(hand[n] as Round));
+    const speed = (round: Round) => round.requestsPerSecond;
+    const tail = (round: Round) => round.p99Milliseconds;
+    const samples = rounds;
+    return [
+        {
+            what: "requests per second through the lab's HAProxy",
+            value: median(lab.map(speed)),
+            unit: "req/s",
+            samples,
+        },
+        {
+            what: "the same through a hand-run HAProxy",
+            value: median(hand.map(speed)),
+            unit: "req/s",
+            samples,
+        },
+        {
+            what: "ratio of the two",
+            value: median(ratio(speed)),
+            unit: "ratio",
+            target: { atLeast: 0.95 },
+            samples,
+            note: `rounds in turn: ${ratio(speed)
+                .map((value) => value.toFixed(2))
+                .join(", ")}`,
+        },
+        { what: "p99 through the lab's HAProxy", value: median(lab.map(tail)), unit: "ms", samples },
+        { what: "p99 through a hand-run HAProxy", value: median(hand.map(tail)), unit: "ms", samples },
+    ];
+}
+
+/** One run of wrk in the machine's network namespace. */
+async function wrk(lab: NomadLab, port: number, seconds: number): Promise<Round> {
+    const text = await docker(
+        "run",
+        "--rm",
+        "--label",
+        `dev.gatehouse.stack=${lab.stack.name}`,
+        "--network",
+        `container:${lab.machine}`,
+        imageReference("load-generator"),
+        "--threads=1",
+        "--connections=32",
+        `--duration=${seconds}s`,
+        "--latency",
+        `http://127.0.0.1:${port}/`,
+    );
+    return parseWrk(text);
+}
+
+/** Reads wrk's report; an error among the answers makes the round worthless. Pure. */
+export function parseWrk(text: string): Round {
+    const speed = /^Requests\/sec:\s+([\d.]+)/m.exec(text);
+    const tail = /^\s+99%\s+([\d.]+)(us|ms|s)$/m.exec(text);
+    if (speed === null || tail === null) {
+        throw new Error(`this is no report of wrk's:\n${text}`);
+    }
+    if (/Non-2xx|Socket errors/.test(text)) {
+        throw new Error(`requests failed under load:\n${text}`);
+    }
+    const unit = { us: 0.001, ms: 1, s: 1000 }[tail[2] as "us" | "ms" | "s"];
+    return { requestsPerSecond: Number(speed[1]), p99Milliseconds: Number(tail[1]) * unit };
+}
+
+/** The HAProxy that a careful person would write by hand for three servers whose addresses are known. */
+async function startHandRun(lab: NomadLab): Promise<void> {
+    const instances = await lab.healthy("demo-webapp");
+    const container = (
+        await lab.inside("docker", "ps", "--filter", "name=haproxy-", "--format", "{{.Image}}")
+    ).trim();
+    const config = [
+        "global",
+        "    maxconn 8000",
+        "defaults",
+        "    mode http",
+        "    timeout connect 1s",
+        "    timeout client 30s",
+        "    timeout server 30s",
+        "frontend http",
+        `    bind 127.0.0.1:${handRunPort}`,
+        "    option forwardfor",
+        "    default_backend webapp",
+        "backend webapp",
+        "    balance roundrobin",
+        "    option httpchk GET /health",
+        ...instances.map(
+            ({ address, port }, n) => `    server webapp${n + 1} ${address}:${port} check inter 1s`,
+        ),
+        "",
+    ].join("\n");
+    const encoded = Buffer.from(config).toString("base64");
+    await lab.inside(
+        "sh",
+        "-c",
+        `mkdir -p /run/bench && echo ${encoded} | base64 -d > /run/bench/haproxy.cfg`,
+    );
+    await lab.inside(
+        ...["docker", "run", "--detach", "--name", handRunName, "--network", "host", "--user", "0"],
+        ...["--volume", "/run/bench:/bench:ro", "--entrypoint", "/usr/sbin/haproxy", container],
+        ...["-W", "-f", "/bench/haproxy.cfg"],
+    );
+    await eventually("the hand-run HAProxy answers", async () => {
+        await lab.inside("curl", "--silent", "--fail", `http://127.0.0.1:${handRunPort}/`);
+        await request(lab.url("webapp"));
+    });
+}

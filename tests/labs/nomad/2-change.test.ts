@@ -1,0 +1,120 @@
+import * as assert from "node:assert/strict";
+
+import { tail } from "../../support/command";
+import { docker } from "../../support/docker";
+import { startLoad } from "../../support/load";
+import { lab } from "../../support/nomad-lab";
+import { eventually } from "../../support/poll";
+
+/** Runs something under constant load and returns what became of the requests; none may have failed. */
+async function underLoad(what: () => Promise<unknown>): Promise<void> {
+    const load = startLoad({ url: lab.url("webapp") });
+    try {
+        await what();
+    } finally {
+        const { requests, failed, failures } = await load.stop();
+        assert.ok(requests > 100, `only ${requests} requests were made`);
+        assert.equal(
+            failed,
+            0,
+            `${failed} of ${requests} requests failed: ${JSON.stringify(failures).slice(0, 1000)}`,
+        );
+    }
+}
+
+describe("nomad lab: changes under load", function () {
+    this.timeout("5m");
+
+    before("bring it up", () => lab.ensureUp());
+
+    it("scales from 3 to 5 instances without a failed request", () =>
+        underLoad(async () => {
+            await lab.change({ webapp: { count: 5 } });
+            await lab.balances(5);
+        }));
+
+    it("scales back to 3 without a failed request", () =>
+        underLoad(async () => {
+            await lab.change({ webapp: { count: 3 } });
+            await lab.balances(3);
+        }));
+
+    it("rolls a new message without a failed request", () =>
+        underLoad(async () => {
+            await lab.change({ webapp: { message: "a new message" } });
+            await eventually("only the new message is seen", async () => {
+                for (let n = 0; n < 9; n += 1) {
+                    assert.equal((await lab.greeting()).message, "Hello from a new message");
+                }
+            });
+            await lab.balances(3);
+        }));
+
+    it("rolls a broken image back, says so, and fails no request", () =>
+        underLoad(async () => {
+            const image = `127.0.0.1:${lab.stack.ports.registry}/broken:1`;
+            await buildBroken(image);
+            await docker("push", image);
+            await docker("rmi", image);
+            lab.set({ webapp: { message: "a new message", image: await pulledAs("broken:1") } });
+            const said = await lab.stack.refused("up");
+            assert.match(said, /demo-webapp/, tail(said));
+            assert.match(
+                said,
+                /rolled back|revert/i,
+                `up does not say that it was rolled back:\n${tail(said)}`,
+            );
+            assert.equal((await lab.greeting()).message, "Hello from a new message");
+            await lab.balances(3);
+        }));
+
+    it("goes on after the image is corrected", async () => {
+        await lab.change({ webapp: { message: "demo-webapp" } });
+        await eventually("the corrected application answers", async () =>
+            assert.equal((await lab.greeting()).message, "Hello from demo-webapp"),
+        );
+        await lab.balances(3);
+        await lab.stack.previewsNothing();
+    });
+
+    it("repairs what somebody removed by hand", async () => {
+        await lab.nomad("/v1/job/countdash?purge=true", { method: "DELETE" });
+        await eventually("the job is gone", async () => {
+            const jobs = await lab.nomad<{ ID: string }[]>("/v1/jobs");
+            assert.ok(!jobs.some(({ ID }) => ID === "countdash"), "countdash is still listed");
+        });
+        await lab.stack.repair();
+        await lab.works(3);
+        await lab.stack.previewsNothing();
+    });
+});
+
+/** An image whose program starts and fails: the build needs nothing from outside. */
+async function buildBroken(image: string): Promise<void> {
+    const base = (
+        await docker("inspect", "--format", "{{.Config.Image}}", lab.stack.object("registry"))
+    ).trim();
+    const container = (await docker("create", "--entrypoint", "/bin/false", base)).trim();
+    try {
+        await docker(
+            "commit",
+            "--change",
+            'ENTRYPOINT ["/bin/false"]',
+            "--change",
+            "CMD []",
+            container,
+            image,
+        );
+    } finally {
+        await docker("rm", container);
+    }
+}
+
+/** The name by which the machines pull an image of the lab's registry. */
+async function pulledAs(name: string): Promise<string> {
+    const job = await lab.nomad<{ TaskGroups: { Tasks: { Config: { image: string } }[] }[] }>(
+        "/v1/job/demo-webapp",
+    );
+    const registry = job.TaskGroups[0]?.Tasks[0]?.Config.image.split("/")[0];
+    return `${registry}/${name}`;
+}

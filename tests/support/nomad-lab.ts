@@ -1,0 +1,207 @@
+import * as assert from "node:assert/strict";
+
+import type { CommandResult } from "./command";
+import { inside } from "./docker";
+import { getJson, request, type Answer, type RequestOptions } from "./http";
+import { eventually, type Patience } from "./poll";
+import { places, Stack, type Outputs, type Settings } from "./stack";
+
+/** Consul's view of one instance. */
+export interface Instance {
+    id: string;
+    address: string;
+    port: number;
+}
+
+/** Nomad's view of one allocation. */
+export interface Allocation {
+    ID: string;
+    JobID: string;
+    JobVersion: number;
+    ClientStatus: string;
+    DesiredStatus: string;
+    TaskGroup: string;
+}
+
+/** The machine that does everything in a lab of one. */
+export const machine = "server-1";
+
+/** The `nomad` lab under test, seen as its user sees it: through its stack file, its commands and its URLs. */
+export class NomadLab {
+    readonly stack: Stack;
+    private settings: Settings = {};
+    private current: Outputs | undefined;
+    private started: Promise<CommandResult> | undefined;
+
+    constructor(name: keyof typeof places) {
+        this.stack = new Stack(name, places[name]);
+    }
+
+    /** Brings the lab up once, from nothing; several test files share it. */
+    ensureUp(): Promise<CommandResult> {
+        this.started ??= this.bringUp();
+        return this.started;
+    }
+
+    /** The next `ensureUp` starts again. */
+    forget(): void {
+        this.started = undefined;
+        this.current = undefined;
+        this.settings = {};
+    }
+
+    private async bringUp(): Promise<CommandResult> {
+        await this.stack.startAfresh();
+        this.stack.configure(this.settings);
+        return this.up();
+    }
+
+    /** One `up` that has to succeed. */
+    async up(): Promise<CommandResult> {
+        const result = await this.stack.up();
+        this.current = await this.stack.outputs({ secrets: true });
+        return result;
+    }
+
+    /** Changes settings in the stack file, leaving the others as they are; a value of undefined goes back to the default. */
+    set(settings: Settings): void {
+        this.settings = { ...this.settings, ...settings };
+        this.stack.configure(
+            Object.fromEntries(Object.entries(this.settings).filter(([, value]) => value !== undefined)),
+        );
+    }
+
+    /** One change of settings and one `up`, as a user would. */
+    async change(settings: Settings): Promise<CommandResult> {
+        this.set(settings);
+        return this.up();
+    }
+
+    /** The outputs of the last bring-up, with secrets. */
+    get outputs(): Outputs {
+        assert.ok(this.current, "the lab has not been brought up");
+        return this.current;
+    }
+
+    url(name: string): string {
+        const url = this.outputs.urls[name];
+        assert.ok(url, `there is no urls.${name} among the outputs`);
+        return url.replace(/\/$/, "");
+    }
+
+    environment(name: string): string {
+        const { environment } = this.outputs;
+        const value = typeof environment === "string" ? undefined : environment[name];
+        assert.ok(value, `there is no environment.${name} among the outputs`);
+        return value;
+    }
+
+    /** `user:password` of HAProxy's statistics. */
+    get statsAuth(): string {
+        return `${this.environment("HAPROXY_STATS_USER")}:${this.environment("HAPROXY_STATS_PASSWORD")}`;
+    }
+
+    /** The container of the lab's machine. */
+    get machine(): string {
+        return this.stack.object(machine);
+    }
+
+    inside(...command: string[]): Promise<string> {
+        return inside(this.machine, ...command);
+    }
+
+    consul<T>(path: string, options: RequestOptions = {}): Promise<T> {
+        return getJson<T>(this.api("consul") + path, options);
+    }
+
+    /** For calls whose answer is not JSON. */
+    consulAnswer(path: string, options: RequestOptions = {}): Promise<Answer> {
+        return request(this.api("consul") + path, options);
+    }
+
+    nomad<T>(path: string, options: RequestOptions = {}): Promise<T> {
+        return getJson<T>(this.api("nomad") + path, options);
+    }
+
+    private api(name: "consul" | "nomad"): string {
+        return this.url(name).replace(/\/ui$/, "");
+    }
+
+    /** The instances of a service that Consul considers healthy. */
+    async healthy(service: string): Promise<Instance[]> {
+        const entries = await this.consul<
+            { Node: { Address: string }; Service: { ID: string; Address: string; Port: number } }[]
+        >(`/v1/health/service/${service}?passing`);
+        return entries.map(({ Node, Service }) => ({
+            id: Service.ID,
+            address: Service.Address || Node.Address,
+            port: Service.Port,
+        }));
+    }
+
+    /** The job's allocations that run. */
+    async running(job: string): Promise<Allocation[]> {
+        const allocations = await this.nomad<Allocation[]>(`/v1/job/${job}/allocations`);
+        return allocations.filter((allocation) => allocation.ClientStatus === "running");
+    }
+
+    /** One answer of the web application through HAProxy. */
+    async greeting(): Promise<{ message: string; instance: string }> {
+        const answer = await request(this.url("webapp"), { headers: { accept: "application/json" } });
+        assert.equal(
+            answer.status,
+            200,
+            `the web application answered ${answer.status}: ${answer.body.slice(0, 200)}`,
+        );
+        return JSON.parse(answer.body) as { message: string; instance: string };
+    }
+
+    /** Which instances answer a number of requests, and how often each. */
+    async shares(requests: number): Promise<Map<string, number>> {
+        const shares = new Map<string, number>();
+        for (let n = 0; n < requests; n += 1) {
+            const { instance } = await this.greeting();
+            shares.set(instance, (shares.get(instance) ?? 0) + 1);
+        }
+        return shares;
+    }
+
+    /** Waits until Consul has exactly `count` healthy instances and HAProxy sends requests to each of them. */
+    balances(count: number, patience: Patience = { within: 30 }): Promise<void> {
+        return eventually(
+            `HAProxy balances over ${count} instances`,
+            async () => {
+                const known = await this.healthy("demo-webapp");
+                assert.equal(known.length, count, `Consul has ${known.length} healthy instances`);
+                const shares = await this.shares(count * 3);
+                assert.equal(shares.size, count, `requests went to ${[...shares.keys()].join(", ")}`);
+            },
+            patience,
+        );
+    }
+
+    /** The dashboard's own view of its upstream. */
+    async counter(): Promise<{ reachable: boolean; count: number | null; error: string | null }> {
+        const answer = await request(`${this.url("dashboard")}/state`);
+        return JSON.parse(answer.body) as { reachable: boolean; count: number | null; error: string | null };
+    }
+
+    /** Every URL works as a user would see it. */
+    async works(count: number, patience: Patience = { within: 60 }): Promise<void> {
+        await this.balances(count, patience);
+        await eventually(
+            "the dashboard reaches the API through the mesh",
+            async () => {
+                const state = await this.counter();
+                assert.equal(state.reachable, true, `the dashboard says: ${state.error}`);
+            },
+            patience,
+        );
+        assert.equal((await request(`${this.url("haproxyStats")}/`, { auth: this.statsAuth })).status, 200);
+        assert.match(await this.consul<string>("/v1/status/leader"), /:8300$/);
+        assert.match(await this.nomad<string>("/v1/status/leader"), /:4647$/);
+    }
+}
+
+/** The lab that the lab tests and the browser tests share. */
+export const lab = new NomadLab("e2e");
