@@ -9,6 +9,7 @@ export interface Job {
     Datacenters?: string[] | null;
     Status?: string;
     Stop?: boolean;
+    Meta?: Record<string, string> | null;
     Version?: number;
     JobModifyIndex?: number;
     TaskGroups?: TaskGroup[] | null;

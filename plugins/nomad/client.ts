@@ -98,17 +98,6 @@ export class NomadClient {
         return answer ?? undefined;
     }
 
-    /** Schedules the job once more; failed allocations are replaced without their usual delay. */
-    async reschedule(key: JobKey, wait?: Wait): Promise<string> {
-        const body = { JobID: key.id, Namespace: key.namespace, EvalOptions: { ForceReschedule: true } };
-        return (
-            await this.api.put<{ EvalID: string }>(`${jobPath(key)}/evaluate`, body, {
-                ...wait,
-                ...this.query(key),
-            })
-        ).EvalID;
-    }
-
     async deregister(key: JobKey, purge: boolean, wait?: Wait): Promise<void> {
         await found(this.api.delete(jobPath(key), { ...wait, ...this.query({ ...key, purge }) }));
     }

@@ -1,6 +1,6 @@
 import { HttpError, isTransient, sleep } from "../lib/http-api";
 import type { ResourceLog } from "../lib";
-import type { Allocation, Deployment, Evaluation } from "./api";
+import type { Deployment, Evaluation } from "./api";
 import type { JobKey, NomadClient } from "./client";
 import { explainAllocations, explainPlacement, explainRollback, progress } from "./explain";
 
@@ -31,22 +31,39 @@ export class DeploymentError extends Error {
 
 const none: Outcome = { deploymentId: "", deploymentStatus: "" };
 
-/** As the official plugin: follows the evaluation, then its deployment, to a successful end. */
-export async function waitForDeployment(wait: Wait, evaluationId: string): Promise<Outcome> {
+/**
+ * As the official plugin: follows the evaluation, then its deployment, to a successful end. "failed before": the
+ * registration changed nothing about a job whose deployment had failed already, and Nomad deploys a version only once.
+ */
+export async function waitForDeployment(
+    wait: Wait,
+    evaluationId: string,
+): Promise<Outcome | "failed before"> {
     wait.log.status("scheduling");
     const evaluation = await waitForEvaluation(wait, evaluationId);
     const unplaced = explainPlacement(evaluation.FailedTGAllocs);
     if (unplaced.length > 0) {
         wait.log.warn(`${unplaced.join("\n")}\nNomad places them as soon as that changes; still waiting`);
     }
-    if (!evaluation.DeploymentID) {
-        return withoutNewDeployment(wait);
+    const deployment = await deploymentOf(wait, evaluation);
+    if (!deployment) {
+        return none;
     }
-    const { value } = await patiently(wait, () =>
-        wait.client.deployment(evaluation.DeploymentID, 0, { signal: wait.signal }),
-    );
-    const failedBefore = value.Status === "failed" && value.ModifyIndex < evaluation.CreateIndex;
-    return failedBefore ? tryAgain(wait, value) : followDeployment(wait, value.ID, unplaced);
+    if (deployment.Status === "failed" && deployment.ModifyIndex < evaluation.CreateIndex) {
+        return "failed before";
+    }
+    return followDeployment(wait, deployment.ID, unplaced);
+}
+
+/** Batch jobs and jobs without an update block have none; a job that did not change keeps that of its version. */
+async function deploymentOf(wait: Wait, evaluation: Evaluation): Promise<Deployment | undefined> {
+    const { client, key, signal } = wait;
+    if (evaluation.DeploymentID) {
+        return (await patiently(wait, () => client.deployment(evaluation.DeploymentID, 0, { signal }))).value;
+    }
+    const job = await patiently(wait, () => client.job(key, { signal }));
+    const latest = await patiently(wait, () => client.latestDeployment(key, { signal }));
+    return latest && latest.JobVersion === job?.Version && latest.Status !== "cancelled" ? latest : undefined;
 }
 
 async function waitForEvaluation(wait: Wait, id: string): Promise<Evaluation> {
@@ -131,81 +148,6 @@ async function failure(wait: Wait, deployment: Deployment, unplaced: string[]): 
             `more: nomad deployment status -verbose ${deployment.ID.slice(0, 8)}`,
         ]),
         { deploymentId: deployment.ID, deploymentStatus: deployment.Status },
-    );
-}
-
-/** Nothing about the job had to change, or it is of a kind that knows no deployments. */
-async function withoutNewDeployment(wait: Wait): Promise<Outcome> {
-    const { client, key, signal } = wait;
-    const job = await patiently(wait, () => client.job(key, { signal }));
-    const deployment = await patiently(wait, () => client.latestDeployment(key, { signal }));
-    if (!job || !deployment || deployment.JobVersion !== job.Version) {
-        return none;
-    }
-    if (deployment.Status !== "failed") {
-        return deployment.Status === "cancelled" ? none : followDeployment(wait, deployment.ID, []);
-    }
-    return tryAgain(wait, deployment);
-}
-
-/**
- * The very same job was deployed before and failed: Nomad deploys a version only once. Its failed allocations are
- * rescheduled, and have to stay up for as long as the deployment would have asked by default.
- */
-async function tryAgain(wait: Wait, failed: Deployment): Promise<Outcome> {
-    const { client, key, signal } = wait;
-    wait.log.status("this version of the job has failed before; scheduling its allocations again");
-    const before = new Set((await client.jobAllocations(key, { signal })).filter(isOver).map(({ ID }) => ID));
-    await waitForEvaluation(wait, await client.reschedule(key, { signal }));
-    let wellSince: number | undefined;
-    for (;;) {
-        const job = await patiently(wait, () => client.job(key, { signal }));
-        const allocations = (await patiently(wait, () => client.jobAllocations(key, { signal }))).filter(
-            (allocation) => allocation.JobVersion === job?.Version && !before.has(allocation.ID),
-        );
-        const broken = allocations.filter((allocation) => allocation.ClientStatus === "failed");
-        if (broken.length > 0) {
-            throw new DeploymentError(
-                lines(
-                    "the job is unchanged since its last deployment failed, and fails again",
-                    explainAllocations(broken),
-                ),
-                { deploymentId: failed.ID, deploymentStatus: failed.Status },
-            );
-        }
-        const well = (job?.TaskGroups ?? []).every(
-            (group) =>
-                allocations.filter((allocation) => allocation.TaskGroup === group.Name && isWell(allocation))
-                    .length >= (group.Count ?? 1),
-        );
-        wellSince = well ? (wellSince ?? Date.now()) : undefined;
-        if (wellSince !== undefined && Date.now() - wellSince >= 10_000) {
-            return none;
-        }
-        await sleep(1000, signal).catch(() => {
-            throw new DeploymentError(lines(abortReason(signal), explainAllocations(allocations)), {
-                deploymentId: failed.ID,
-                deploymentStatus: failed.Status,
-            });
-        });
-    }
-}
-
-function isOver(allocation: Allocation): boolean {
-    return (
-        allocation.ClientStatus === "failed" ||
-        allocation.ClientStatus === "complete" ||
-        allocation.ClientStatus === "lost"
-    );
-}
-
-function isWell(allocation: Allocation): boolean {
-    return (
-        allocation.ClientStatus === "running" &&
-        allocation.DesiredStatus === "run" &&
-        Object.values(allocation.TaskStates ?? {}).every(
-            (state) => state.State !== "pending" && !state.Failed,
-        )
     );
 }
 

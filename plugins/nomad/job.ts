@@ -45,6 +45,9 @@ const leaderLimit = 30_000;
 /** Previews work without a cluster: what does not answer soon is taken as not there. */
 const previewTimeout = 2000;
 
+/** Only in jobs that were deployed once more without a change; the next change removes it. */
+const attemptMeta = "pulumi_attempt";
+
 const parserInputs = new Set(["jobspec", "json", "hcl2"]);
 
 export const job = resource<NomadClient, Inputs, State>({
@@ -378,7 +381,7 @@ async function deploy(context: JobContext, inputs: Inputs, existing: JobKey | un
     // From here on the job exists: whatever happens, the state must know it. An update keeps the id it has.
     const id = existing?.id ?? key.id;
     try {
-        const outcome = await follow(context, inputs, key, registration);
+        const outcome = await followUntilDeployed(context, inputs, specified, registration);
         return { key, outputs: await outputsOf(context, inputs, key, registration, outcome) };
     } catch (error) {
         const outcome =
@@ -394,6 +397,24 @@ async function deploy(context: JobContext, inputs: Inputs, existing: JobKey | un
         );
         throw new PartialFailure(id, { ...outputs }, [`job "${key.id}": ${messageOf(error)}`]);
     }
+}
+
+/** A meta entry makes an unchanged job a new version, which Nomad deploys again, replacing what has failed. */
+async function followUntilDeployed(
+    context: JobContext,
+    inputs: Inputs,
+    specified: Job,
+    registration: Registration,
+): Promise<Outcome> {
+    const key: JobKey = { id: specified.ID!, namespace: specified.Namespace! };
+    const outcome = await follow(context, inputs, key, registration);
+    if (outcome !== "failed before") {
+        return outcome;
+    }
+    context.log.status("this version of the job has failed before; deploying it again");
+    const again = { ...specified, Meta: { ...specified.Meta, [attemptMeta]: new Date().toISOString() } };
+    const second = await follow(context, inputs, key, await register(context, inputs, again));
+    return second === "failed before" ? { deploymentId: "", deploymentStatus: "failed" } : second;
 }
 
 async function register(context: JobContext, inputs: Inputs, specified: Job): Promise<Registration> {
@@ -418,7 +439,7 @@ async function follow(
     inputs: Inputs,
     key: JobKey,
     { EvalID }: Registration,
-): Promise<Outcome> {
+): Promise<Outcome | "failed before"> {
     if (inputs.detach || !EvalID) {
         return { deploymentId: "", deploymentStatus: "" };
     }
