@@ -1,4 +1,5 @@
-// @ts-nocheck: it runs in the browser, whose types the program must not see.
+// eslint-disable-next-line @typescript-eslint/ban-ts-comment
+// @ts-nocheck: this runs in the browser, whose types the program must not see.
 "use strict";
 
 const element = (id) => document.getElementById(id);

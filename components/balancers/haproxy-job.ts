@@ -1,0 +1,70 @@
+import * as nomad from "@pulumi/nomad";
+import * as pulumi from "@pulumi/pulumi";
+
+import { deployJob } from "../jobs/job";
+
+export interface HaproxyJobArgs {
+    datacenters: string[];
+    /** The image made from images/haproxy. A change stops HAProxy and starts the new one: its ports are fixed. */
+    image: pulumi.Input<string>;
+    /** Servers that the backend has room for; see `slotCount`. A change is a reload, which loses no request. */
+    slots: number;
+    /** For the statistics page and `/metrics`; letters, digits, `-`, `_` and `.` only. A change is a reload. */
+    stats: { user: string; password: pulumi.Input<string> };
+    /** What HAProxy asks an instance for to see whether it is well. Default `/health`. A change is a reload. */
+    healthPath?: string;
+    /** What HAProxy writes to its log: requests that failed or were retried, or all of them. Default `errors`. */
+    log?: "errors" | "all";
+    /** Consul's DNS server as HAProxy's machine reaches it. Default `127.0.0.1:8600`. */
+    consulDns?: string;
+}
+
+/** HAProxy in front of `demo-webapp`, as a job on the host's network. Takes its Nomad provider from the options. */
+export class HaproxyJob extends pulumi.ComponentResource {
+    readonly job: nomad.Job;
+
+    constructor(name: string, args: HaproxyJobArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("gatehouse:balancers:HaproxyJob", name, {}, opts);
+        const childOpts = { parent: this, deletedWith: opts?.deletedWith };
+
+        // What may change while HAProxy runs travels in a Nomad variable, which only this job may read: the job itself
+        // stays the same, so nothing is rescheduled.
+        const settings = new nomad.Variable(
+            `${name}-settings`,
+            {
+                path: "nomad/jobs/haproxy",
+                items: {
+                    slots: String(args.slots),
+                    health_path: args.healthPath ?? "/health",
+                    log: args.log ?? "errors",
+                    stats_user: configWord("stats.user", args.stats.user),
+                    stats_password: pulumi
+                        .output(args.stats.password)
+                        .apply((password) => configWord("stats.password", password)),
+                },
+            },
+            childOpts,
+        );
+        this.job = deployJob(
+            `${name}-job`,
+            {
+                file: "haproxy.nomad.hcl",
+                variables: {
+                    datacenters: args.datacenters,
+                    image: args.image,
+                    consul_dns: args.consulDns ?? "127.0.0.1:8600",
+                },
+            },
+            { ...childOpts, dependsOn: [settings] },
+        );
+        this.registerOutputs({ job: this.job.name });
+    }
+}
+
+/** A value that haproxy.cfg takes as one word without quotes. The value itself may be a secret and is not shown. */
+function configWord(argument: string, value: string): string {
+    if (!/^[\w.-]+$/.test(value)) {
+        throw new Error(`${argument} of HAProxy may only have letters, digits, "-", "_" and "."`);
+    }
+    return value;
+}

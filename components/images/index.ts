@@ -1,0 +1,121 @@
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+
+import type { Registry } from "../machines/machine";
+import { prepareContext } from "./bundle";
+
+/** Each application image, with the base image that its Dockerfile begins with. */
+const bases = {
+    hello: "node",
+    "counter-api": "node",
+    "counter-dashboard": "node",
+    haproxy: "haproxy-base",
+    envoy: "envoy-base",
+} as const;
+
+/** An image built from our own source in `images/<name>/`. */
+export type Application = keyof typeof bases;
+export const applications = Object.keys(bases) as Application[];
+
+/** An image that applications are built on. */
+export type Base = (typeof bases)[Application] | "pause";
+
+export interface ApplicationImagesArgs {
+    /** Where the images are pushed, and under which name machines pull them. */
+    registry: Registry;
+    /**
+     * The base images' references as the building Docker engine knows them, e.g. `gatehouse/node:0123abcd`
+     * (`imageReference` in toolchain/images.js).
+     */
+    bases: Record<Base, string>;
+    /** What must be done before the base images exist. */
+    basesReady: pulumi.Resource[];
+    /** Which images to build. Default: all of them. */
+    applications?: readonly Application[];
+    /** The machines' architecture as Docker names it. Default: that of the machine that runs Pulumi. */
+    architecture?: "amd64" | "arm64";
+}
+
+/** The images that the jobs run, built from this checkout and pushed to the lab's registry. */
+export class ApplicationImages extends pulumi.ComponentResource {
+    /**
+     * By application: `<registry>/<application>@sha256:…` as machines pull it. A change of the source gives another
+     * digest, and so a new deployment. Unknown in a preview that would build the image.
+     */
+    readonly references: Readonly<Record<string, pulumi.Output<string>>>;
+    /** Fulfilled when every image, the pause image too, can be pulled. */
+    readonly ready: pulumi.Resource[];
+
+    constructor(name: string, args: ApplicationImagesArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("gatehouse:images:ApplicationImages", name, {}, opts);
+
+        const platform = `linux/${args.architecture ?? (process.arch === "arm64" ? "arm64" : "amd64")}`;
+        const build = (image: string, context: string, parent: string, tag: string): docker.Image =>
+            new docker.Image(
+                `${name}-${image}`,
+                {
+                    imageName: pulumi.interpolate`${args.registry.pushAddress}/${image}:${tag}`,
+                    build: {
+                        context,
+                        dockerfile: `${context}/Dockerfile`,
+                        platform,
+                        args: { PARENT: parent },
+                    },
+                },
+                { parent: this, dependsOn: [args.registry.ready, ...args.basesReady] },
+            );
+
+        const images = new Map(
+            (args.applications ?? applications).map((application) => [
+                application,
+                build(application, prepareContext(application), args.bases[bases[application]], "lab"),
+            ]),
+        );
+        // Nothing of ours is added to it, but machines can only pull from the registry.
+        const pause = build("pause", prepareContext("envoy"), args.bases.pause, tagOf(args.bases.pause));
+
+        this.references = Object.fromEntries(
+            [...images].map(([application, image]) => [
+                application,
+                pulumi
+                    .all([image.repoDigest, args.registry.pullAddress])
+                    .apply(([repoDigest, address]) => `${address}/${application}@${digestOf(repoDigest)}`),
+            ]),
+        );
+        this.ready = [...images.values(), pause];
+        this.registerOutputs({ references: this.references });
+    }
+
+    /** As machines pull the image of this application; throws if it is not among those built. */
+    reference(application: Application): pulumi.Output<string> {
+        const reference = this.references[application];
+        if (reference === undefined) {
+            throw new Error(`the image ${application} is not built: add it to the component's applications`);
+        }
+        return reference;
+    }
+}
+
+/**
+ * The reference of the pause image (Nomad's `infra_image`) for machines that pull from this address. It is known before
+ * the image is built, because machines are told at boot; its tag follows the content.
+ */
+export function pauseImage(pullAddress: string, pauseBase: string): string {
+    return `${pullAddress}/pause:${tagOf(pauseBase)}`;
+}
+
+function tagOf(reference: string): string {
+    const tag = /:([\w.-]+)$/.exec(reference)?.[1];
+    if (tag === undefined) {
+        throw new Error(`the image reference ${reference} has no tag`);
+    }
+    return tag;
+}
+
+function digestOf(repoDigest: string): string {
+    const digest = /@(sha256:[0-9a-f]{64})$/.exec(repoDigest)?.[1];
+    if (digest === undefined) {
+        throw new Error(`the registry gave no digest for ${repoDigest}; was the image pushed?`);
+    }
+    return digest;
+}
