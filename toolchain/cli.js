@@ -36,6 +36,10 @@ const commands = {
         run: (args) => require("./commands").images(args),
         help: "build the base images that are missing",
     },
+    run: {
+        run: (args) => require("./runwith").runWith(args),
+        help: "run a program with the tools on its PATH",
+    },
     packages: { run: () => require("./commands").packages(), help: "install the Node packages" },
     clean: { run: () => require("./clean").clean(), help: "remove cached images, tools and local state" },
 };

@@ -33,7 +33,8 @@ async function up(stack) {
     await recover(pulumi, say);
     say(`pulumi up (stack ${stack}, state: ${pulumi.backend.reason})`);
     // Unattended by design; `make preview` is for looking first.
-    judgeOutcome(stack, "up", await pulumi.operate("up", ["--yes", "--skip-preview", "--suppress-outputs"]));
+    const options = ["--yes", "--skip-preview", "--suppress-outputs", ...refresh()];
+    judgeOutcome(stack, "up", await pulumi.operate("up", options));
     printUrls(await urlsOf(pulumi));
     say(`done in ${duration((Date.now() - began) / 1000)}`);
 }
@@ -44,7 +45,12 @@ async function preview(stack) {
     const pulumi = new Pulumi(stack, ready);
     await pulumi.create();
     await recover(pulumi, (line) => ready.progress.line(line));
-    judgeOutcome(stack, "preview", await pulumi.operate("preview", ["--diff"]));
+    judgeOutcome(stack, "preview", await pulumi.operate("preview", ["--diff", ...refresh()]));
+}
+
+/** REFRESH=1: look first what has become of everything, so that what somebody changed by hand is put right. */
+function refresh() {
+    return process.env["REFRESH"] === "1" ? ["--refresh"] : [];
 }
 
 /** @param {string} stack */

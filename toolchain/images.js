@@ -26,6 +26,7 @@ const baseImages = {
     pause: { context: "images/pause", parent: "base", tools: [] },
     "haproxy-base": { context: "images/haproxy-base", parent: "base", tools: [] },
     "envoy-base": { context: "images/envoy-base", parent: "base", tools: ["envoy"] },
+    "load-generator": { context: "bench/image", parent: "base", tools: [] },
 };
 
 /** How the root image is made (toolchain/rootimage.js): raise it when that changes. */

@@ -37,7 +37,7 @@ function toolOf(name) {
 }
 
 /**
- * What a lab (or `test`) needs before Pulumi runs.
+ * What a lab (or `test`, or `bench`) needs before Pulumi runs.
  * @param {string} lab
  * @param {string} [where] what names the lab, for the error
  * @returns {Needs}
@@ -45,7 +45,7 @@ function toolOf(name) {
 function needsOf(lab, where = "gatehouse:lab") {
     const needs = labs[lab];
     if (needs === undefined || !Array.isArray(needs.tools)) {
-        const known = Object.keys(labs).filter((name) => name !== "$comment" && name !== "test");
+        const known = Object.keys(labs).filter((name) => !["$comment", "test", "bench"].includes(name));
         throw new UserError(`${where}: there is no lab named ${lab}`, `choose one of ${known.join(", ")}`);
     }
     return needs;
