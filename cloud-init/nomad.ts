@@ -40,10 +40,16 @@ export interface NomadRoleArgs {
     logLevel?: string;
 }
 
+/** How an agent finds the servers. */
+interface ServerJoin {
+    server_join?: { retry_join: string[]; retry_interval: string };
+}
+
 /** The agent's configuration, in Nomad's own words. */
 export function nomadConfiguration(args: NomadRoleArgs) {
     const peers = args.serverAddresses.filter((address) => !(args.server && address === args.address));
-    const join = peers.length > 0 ? { server_join: { retry_join: peers, retry_interval: "1s" } } : {};
+    const join: ServerJoin =
+        peers.length > 0 ? { server_join: { retry_join: peers, retry_interval: "1s" } } : {};
     return {
         datacenter: args.datacenter,
         region: args.region ?? "global",
@@ -72,7 +78,7 @@ export function nomadConfiguration(args: NomadRoleArgs) {
     };
 }
 
-function serverBlock(args: NomadRoleArgs, join: object) {
+function serverBlock(args: NomadRoleArgs, join: ServerJoin) {
     return {
         enabled: true,
         bootstrap_expect: args.serverAddresses.length,
@@ -84,7 +90,7 @@ function serverBlock(args: NomadRoleArgs, join: object) {
     };
 }
 
-function clientBlocks(args: NomadRoleArgs, client: NomadClientArgs, join: object) {
+function clientBlocks(args: NomadRoleArgs, client: NomadClientArgs, join: ServerJoin) {
     return {
         client: {
             enabled: true,
