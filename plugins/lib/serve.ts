@@ -91,8 +91,9 @@ function asServiceError(error: unknown): grpc.ServiceError {
 /** What a plugin's `main.ts` calls: `pulumi-resource-<name> <engine address>`, the port as the first line of output. */
 export function serve<Client>(definition: ProviderDefinition<Client>): void {
     const engineAddress = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
-    // Ctrl-C reaches the whole terminal; the engine decides and calls Cancel.
-    process.on("SIGINT", () => {});
+    // The engine starts a plugin in a process group of its own, so Ctrl-C does not reach it. SIGINT is the engine's
+    // way to end it when all is done; a plugin that ignores it costs every command five seconds.
+    process.on("SIGINT", () => process.exit(0));
     process.on("uncaughtException", (error) =>
         console.error(`${definition.name}: ${error.stack ?? error.message}`),
     );
