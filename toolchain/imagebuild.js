@@ -9,6 +9,7 @@ const { withLock } = require("./locks");
 const { inCache, root } = require("./paths");
 const { makeRootImage } = require("./rootimage");
 const { mustRun, run } = require("./run");
+const { link } = require("./tools");
 
 /**
  * @typedef {object} BuildContext
@@ -95,7 +96,7 @@ async function build(name, reference, tools, step) {
         }
         fs.mkdirSync(path.join(context, "tools"), { recursive: true });
         for (const file of tools) {
-            place(fs.realpathSync(file), path.join(context, "tools", path.basename(file)));
+            link(fs.realpathSync(file), path.join(context, "tools", path.basename(file)));
         }
         await mustRun("docker", buildArguments(reference, imageReference(image.parent), context), {
             what: `the image ${name} cannot be built`,
@@ -131,16 +132,6 @@ function buildArguments(reference, parent, context, env = process.env) {
         reference,
         context,
     ];
-}
-
-/** A hard link where the cache and the temporary folder share a disk; tools have 100 MB. @param {string} from @param {string} to */
-function place(from, to) {
-    try {
-        fs.linkSync(from, to);
-    } catch {
-        fs.copyFileSync(from, to);
-        fs.chmodSync(to, 0o755);
-    }
 }
 
 module.exports = { ensureImages, buildArguments };

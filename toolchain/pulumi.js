@@ -7,7 +7,7 @@ const { chooseBackend, pulumiEnvironment, stateFile } = require("./backend");
 const { UserError } = require("./errors");
 const { root } = require("./paths");
 const { mustRun } = require("./run");
-const { configFileFor, stackFile } = require("./stackfile");
+const { configFileFor, moveSalt, stackFile } = require("./stackfile");
 
 /**
  * The Pulumi CLI for one stack.
@@ -46,11 +46,13 @@ class Pulumi {
 
     /** Makes the stack when there is none yet. */
     async create() {
-        if (!(await this.exists())) {
-            await this.capture(
-                ["stack", "init", this.stack, "--no-select", ...this.configArguments()],
-                `the stack ${this.stack} cannot be made`,
-            );
+        if (await this.exists()) {
+            return;
+        }
+        const before = fs.readFileSync(stackFile(this.stack), "utf8");
+        await this.capture(["stack", "init", this.stack, "--no-select"], `the stack ${this.stack} cannot be made`);
+        if (this.backend.ours) {
+            this.configFile = moveSalt(this.stack, before);
         }
     }
 

@@ -13,7 +13,7 @@ const { ensurePackages } = require("./packages");
 const { cacheDirectory } = require("./paths");
 const { ensurePlugins, explain } = require("./plugins");
 const { Progress } = require("./progress");
-const { Tools, removeLeftovers } = require("./tools");
+const { Tools, pairUp, removeLeftovers } = require("./tools");
 
 /**
  * What a command finds ready.
@@ -61,9 +61,15 @@ async function setUp(needs, options = {}) {
     if (ready.standIns.length > 0 && options.quiet !== true) {
         progress.line(explain(ready));
     }
+    const tooling = Object.fromEntries(needs.tools.map((name, i) => [name, found[i] ?? ""]));
+    const { pulumi, "pulumi-language-nodejs": host } = tooling;
+    if (pulumi !== undefined && host !== undefined) {
+        tooling["pulumi"] = path.join(pairUp(pulumi, host), "pulumi");
+        tooling["pulumi-language-nodejs"] = path.join(pairUp(pulumi, host), "pulumi-language-nodejs");
+    }
     return {
-        tools: Object.fromEntries(needs.tools.map((name, i) => [name, found[i] ?? ""])),
-        toolFolders: found.map((file) => path.dirname(file)),
+        tools: tooling,
+        toolFolders: Object.values(tooling).map((file) => path.dirname(file)),
         plugins: ready,
         dockerHost,
         progress,

@@ -84,11 +84,34 @@ function configFileFor(stack) {
     if (/^encryptionsalt:/m.test(text)) {
         return stackFile(stack);
     }
-    const copy = path.join(stateDirectory, "config", `Pulumi.${stack}.yaml`);
+    const copy = configCopy(stack);
     const salt = saltIn(copy);
     fs.mkdirSync(path.dirname(copy), { recursive: true });
     fs.writeFileSync(copy, salt === undefined ? text : `${salt}\n${text}`);
     return copy;
+}
+
+/**
+ * `pulumi stack init` writes the salt into the stack file in git: moves it to the copy.
+ * @param {string} stack
+ * @param {string} before the stack file as it was
+ * @returns {string} the file for Pulumi
+ */
+function moveSalt(stack, before) {
+    const salt = saltIn(stackFile(stack));
+    if (salt === undefined || /^encryptionsalt:/m.test(before)) {
+        return configFileFor(stack);
+    }
+    const copy = configCopy(stack);
+    fs.mkdirSync(path.dirname(copy), { recursive: true });
+    fs.writeFileSync(copy, `${salt}\n${before}`);
+    fs.writeFileSync(stackFile(stack), before);
+    return copy;
+}
+
+/** @param {string} stack */
+function configCopy(stack) {
+    return path.join(stateDirectory, "config", `Pulumi.${stack}.yaml`);
 }
 
 /** @param {string} file */
@@ -100,4 +123,4 @@ function saltIn(file) {
     }
 }
 
-module.exports = { project, checkName, labOf, settingsOf, configFileFor, stackFile };
+module.exports = { project, checkName, labOf, settingsOf, configFileFor, moveSalt, stackFile };

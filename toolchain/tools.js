@@ -158,6 +158,42 @@ async function install(name, make) {
     return path.join(target, name);
 }
 
+/**
+ * A folder that has the Pulumi CLI and its language host side by side, as Pulumi's own releases do: the CLI warns on
+ * every run about a host that it finds elsewhere.
+ * @param {string} pulumi
+ * @param {string} host
+ */
+function pairUp(pulumi, host) {
+    if (path.dirname(pulumi) === path.dirname(host)) {
+        return path.dirname(pulumi);
+    }
+    const target = inCache("tools", "pulumi-pair", `${keyOf("pulumi")}+${keyOf("pulumi-language-nodejs")}`);
+    if (!fs.existsSync(target)) {
+        const draft = `${target}.partial-${process.pid}`;
+        fs.mkdirSync(draft, { recursive: true });
+        for (const file of [pulumi, host]) {
+            link(fs.realpathSync(file), path.join(draft, path.basename(file)));
+        }
+        try {
+            fs.renameSync(draft, target);
+        } catch {
+            fs.rmSync(draft, { recursive: true, force: true }); // Another run was faster.
+        }
+    }
+    return target;
+}
+
+/** A hard link where possible: the tools have 100 MB each. @param {string} from @param {string} to */
+function link(from, to) {
+    try {
+        fs.linkSync(from, to);
+    } catch {
+        fs.copyFileSync(from, to);
+        fs.chmodSync(to, 0o755);
+    }
+}
+
 /** A build on a system with a newer C library than the machines'. @param {string} name @param {string} file */
 async function checkGlibc(name, file) {
     if (toolOf(name).for === "machines" && process.platform === "linux" && !(await runsInMachines(file))) {
@@ -247,4 +283,4 @@ class Semaphore {
     }
 }
 
-module.exports = { Tools, Semaphore, removeLeftovers, cachedTool, folderOf, isRunning };
+module.exports = { Tools, Semaphore, removeLeftovers, cachedTool, folderOf, isRunning, link, pairUp };
