@@ -68,7 +68,7 @@ export function explain(error: unknown, host: string): string {
         case "EPIPE":
             return `the Docker engine at ${host} closed the connection (${code}); is it being restarted?`;
     }
-    return withRemedy(json?.message ?? message);
+    return withRemedy((json?.message ?? message).replace(/^\(HTTP code \d+\) [^-]+ - /, "").trim());
 }
 
 /** Adds what a user can do about the engine's most common complaints. */

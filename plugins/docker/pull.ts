@@ -1,7 +1,7 @@
 import type Docker from "dockerode";
 
 import { orAborted, type Context } from "../lib";
-import { call, explain, ifFound, type Engine } from "./client";
+import { explain, ifFound, type Engine } from "./client";
 import { lastLines, progressOf } from "./progress";
 
 /** Makes sure that the engine has the image, pulling it if it has to. The error names the reference. */
@@ -35,9 +35,7 @@ export async function ensureImage(context: Context<Engine>, reference: string): 
 async function pull(context: Context<Engine>, docker: Docker, reference: string): Promise<void> {
     // Without a tag the engine would pull every tag there is.
     const tagged = /[:@][^/]*$/.test(reference) ? reference : `${reference}:latest`;
-    const stream = await call(context.client, `pulling ${tagged}`, () =>
-        docker.pull(tagged, { abortSignal: context.signal }),
-    );
+    const stream = await docker.pull(tagged, { abortSignal: context.signal });
     const lines: string[] = [];
     await orAborted(
         progressOf(stream, (line) => {

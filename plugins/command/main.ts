@@ -1,0 +1,4 @@
+import { serve } from "../lib";
+import { commandProvider } from "./provider";
+
+serve(commandProvider);
