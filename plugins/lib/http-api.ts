@@ -179,6 +179,28 @@ export function isTransient(error: unknown): boolean {
     );
 }
 
+/** A cluster that elects its leader answers "no cluster leader" for some seconds. */
+const leaderLimit = 30_000;
+
+/** Repeats a request while the cluster has no leader. A cluster that does not answer at all is an error at once. */
+export async function withLeader<T>(
+    context: { signal: AbortSignal; log: { status(message: string): void } },
+    request: () => Promise<T>,
+): Promise<T> {
+    const end = Date.now() + leaderLimit;
+    for (;;) {
+        try {
+            return await request();
+        } catch (error) {
+            if (error instanceof Unreachable || !isTransient(error) || Date.now() > end) {
+                throw error;
+            }
+            context.log.status("the cluster has no leader yet");
+            await sleep(500, context.signal);
+        }
+    }
+}
+
 /** Resolves after the time, or rejects with the signal's reason. */
 export function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {

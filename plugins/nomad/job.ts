@@ -11,7 +11,7 @@ import {
     resource,
     string,
 } from "../lib";
-import { HttpError, isTransient, sleep, Unreachable } from "../lib/http-api";
+import { HttpError, isTransient, Unreachable, withLeader } from "../lib/http-api";
 import { DeploymentError, type Outcome, waitForDeployment, waitUntilStopped } from "./deployment";
 import { observedOutputs, specifiedOutputs, type JobOutputs } from "./job-outputs";
 import { outline, renderVariables } from "./jobspec";
@@ -40,8 +40,6 @@ type JobContext = Context<NomadClient>;
 const deploymentLimit = 5 * 60_000;
 /** Allocations stop within their kill_timeout and shutdown_delay; longer than this a deletion does not wait. */
 const stopLimit = 90_000;
-/** A cluster that elects its leader answers "no cluster leader" for some seconds. */
-const leaderLimit = 30_000;
 /** Previews work without a cluster: what does not answer soon is taken as not there. */
 const previewTimeout = 2000;
 
@@ -197,7 +195,7 @@ export const job = resource<NomadClient, Inputs, State>({
             context.log.warn(`job "${key.id}" keeps running, because deregisterOnDestroy is false`);
             return;
         }
-        await retryWithoutLeader(context, () =>
+        await withLeader(context, () =>
             context.client.deregister(key, state.purgeOnDestroy === true, { signal: context.signal }),
         );
         const limit = AbortSignal.timeout(context.timeout ?? stopLimit);
@@ -323,7 +321,7 @@ function isForbidden(error: unknown): boolean {
 async function parseToRegister(context: JobContext, inputs: Inputs): Promise<Job> {
     const parsed = inputs.json
         ? parseJson(inputs.jobspec)
-        : await retryWithoutLeader(context, () =>
+        : await withLeader(context, () =>
               context.client.parse(inputs.jobspec, renderedVariables(inputs), false, {
                   signal: context.signal,
               }),
@@ -374,7 +372,7 @@ async function deploy(context: JobContext, inputs: Inputs, existing: JobKey | un
     const { client, log } = context;
     const specified = await parseToRegister(context, inputs);
     const key: JobKey = { id: specified.ID!, namespace: specified.Namespace! };
-    const registration = await retryWithoutLeader(context, () => register(context, inputs, specified));
+    const registration = await withLeader(context, () => register(context, inputs, specified));
     if (registration.Warnings) {
         log.warn(registration.Warnings);
     }
@@ -490,20 +488,4 @@ async function allocationIds(
         return [];
     }
     return (await context.client.jobAllocations(key, { signal: context.signal })).map(({ ID }) => ID);
-}
-
-/** Repeats a request while the cluster has no leader. A cluster that does not answer at all is an error at once. */
-async function retryWithoutLeader<T>(context: JobContext, request: () => Promise<T>): Promise<T> {
-    const end = Date.now() + leaderLimit;
-    for (;;) {
-        try {
-            return await request();
-        } catch (error) {
-            if (error instanceof Unreachable || !isTransient(error) || Date.now() > end) {
-                throw error;
-            }
-            context.log.status("Nomad has no leader yet");
-            await sleep(500, context.signal);
-        }
-    }
 }

@@ -1,0 +1,4 @@
+import { serve } from "../lib";
+import { consulProvider } from "./provider";
+
+serve(consulProvider);

@@ -1,0 +1,4 @@
+import { serve } from "../lib";
+import { randomProvider } from "./provider";
+
+serve(randomProvider);

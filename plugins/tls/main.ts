@@ -1,0 +1,4 @@
+import { serve } from "../lib";
+import { tlsProvider } from "./provider";
+
+serve(tlsProvider);
