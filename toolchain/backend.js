@@ -72,6 +72,42 @@ function stateFile(stack) {
     return path.join(stateDirectory, "state", ".pulumi", "stacks", "gatehouse", `${stack}.json`);
 }
 
+/**
+ * Whether our state has anything of a stack: a preview of a new stack leaves an empty one.
+ * @param {string} stack
+ */
+function hasResources(stack) {
+    const latest = readState(stack)?.checkpoint?.latest;
+    return (latest?.resources ?? []).length > 0 || (latest?.pending_operations ?? []).length > 0;
+}
+
+/**
+ * The stack's state where it lies in our files.
+ * @param {string} stack
+ * @returns {any} undefined when there is none
+ */
+function readState(stack) {
+    try {
+        return JSON.parse(fs.readFileSync(stateFile(stack), "utf8"));
+    } catch {
+        return undefined;
+    }
+}
+
+/** Pulumi keeps copies of the state of a stack that was removed. @param {string} stack */
+function forgetStack(stack) {
+    const pulumi = path.join(stateDirectory, "state", ".pulumi");
+    for (const file of [
+        path.join(pulumi, "backups", "gatehouse", stack),
+        path.join(pulumi, "history", "gatehouse", stack),
+        ...["", ".attrs", ".bak", ".bak.attrs"].map((ending) => `${stateFile(stack)}${ending}`),
+        lockFolder(stack),
+        path.join(stateDirectory, "config", `Pulumi.${stack}.yaml`),
+    ]) {
+        fs.rmSync(file, { recursive: true, force: true });
+    }
+}
+
 /** @param {string} stack */
 function lockFolder(stack) {
     return path.join(stateDirectory, "state", ".pulumi", "locks", "organization", "gatehouse", stack);
@@ -110,4 +146,13 @@ function isThisHost(host) {
     return host === os.hostname();
 }
 
-module.exports = { chooseBackend, pulumiEnvironment, stateFile, lockFolder, isThisHost };
+module.exports = {
+    chooseBackend,
+    pulumiEnvironment,
+    stateFile,
+    lockFolder,
+    isThisHost,
+    hasResources,
+    readState,
+    forgetStack,
+};

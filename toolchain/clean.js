@@ -3,7 +3,7 @@
 
 const fs = require("node:fs");
 const path = require("node:path");
-const { chooseBackend, stateFile } = require("./backend");
+const { chooseBackend, hasResources, stateFile } = require("./backend");
 const { askEngine } = require("./docker");
 const { UserError } = require("./errors");
 const { cacheDirectory, stateDirectory } = require("./paths");
@@ -53,7 +53,7 @@ function* knownStacks() {
     const folder = path.dirname(stateFile("any"));
     for (const file of fs.existsSync(folder) ? fs.readdirSync(folder) : []) {
         const [, stack] = /^([^.]+)\.json$/.exec(file) ?? [];
-        if (stack !== undefined) {
+        if (stack !== undefined && hasResources(stack)) {
             yield stack;
         }
     }

@@ -1,8 +1,7 @@
 // @ts-check
 "use strict";
 
-const fs = require("node:fs");
-const { stateFile } = require("./backend");
+const { forgetStack, hasResources, readState } = require("./backend");
 const { askEngine, ensureDocker } = require("./docker");
 const { Downloader } = require("./download");
 const { UserError } = require("./errors");
@@ -24,8 +23,7 @@ async function up(stack) {
     const ready = await setUp(needsOf(labOf(stack)));
     const say = (/** @type {string} */ line) => ready.progress.line(line);
     const pulumi = new Pulumi(stack, ready);
-    const known = await pulumi.exists();
-    if (pulumi.backend.ours && !known) {
+    if (pulumi.backend.ours && !hasResources(stack)) {
         await refuseStrangers(stack);
     }
     await refuseConflicts(stack, say);
@@ -68,6 +66,9 @@ async function down(stack) {
         }
         const rm = ["stack", "rm", stack, "--yes", "--preserve-config", ...(force ? ["--force"] : [])];
         await pulumi.capture(rm, `the state of ${stack} cannot be removed`);
+        if (pulumi.backend.ours) {
+            forgetStack(stack);
+        }
     } else if (!force) {
         await refuseStrangers(stack);
     }
@@ -122,8 +123,7 @@ async function refuseConflicts(stack, say) {
  */
 async function urlsOf(pulumi) {
     if (pulumi.backend.ours) {
-        const state = JSON.parse(fs.readFileSync(stateFile(pulumi.stack), "utf8"));
-        const stack = (state.checkpoint?.latest?.resources ?? []).find(
+        const stack = (readState(pulumi.stack)?.checkpoint?.latest?.resources ?? []).find(
             (/** @type {{ type: string }} */ { type }) => type === "pulumi:pulumi:Stack",
         );
         return stack?.outputs?.urls ?? {};

@@ -50,7 +50,10 @@ class Pulumi {
             return;
         }
         const before = fs.readFileSync(stackFile(this.stack), "utf8");
-        await this.capture(["stack", "init", this.stack, "--no-select"], `the stack ${this.stack} cannot be made`);
+        await this.capture(
+            ["stack", "init", this.stack, "--no-select"],
+            `the stack ${this.stack} cannot be made`,
+        );
         if (this.backend.ours) {
             this.configFile = moveSalt(this.stack, before);
         }

@@ -3,7 +3,7 @@
 
 const fs = require("node:fs");
 const path = require("node:path");
-const { isThisHost, lockFolder, stateFile } = require("./backend");
+const { isThisHost, lockFolder, readState } = require("./backend");
 const { UserError } = require("./errors");
 const { startOf } = require("./locks");
 const { objectsOf, removeObjects } = require("./objects");
@@ -25,7 +25,7 @@ async function recover(pulumi, say) {
         return;
     }
     releaseLocks(pulumi.stack, say);
-    const pending = pendingIn(stateFile(pulumi.stack));
+    const pending = pendingIn(readState(pulumi.stack));
     if (pending.length > 0) {
         say(`an earlier run was interrupted during ${pending.map(describe).join(", ")}: clearing that up`);
         await removeHalfMade(pulumi.stack, pending, say);
@@ -43,11 +43,12 @@ function releaseLocks(stack, say) {
     if (!fs.existsSync(folder)) {
         return;
     }
-    for (const entry of fs.readdirSync(folder)) {
+    for (const entry of fs.readdirSync(folder).filter((name) => name.endsWith(".json"))) {
         const file = path.join(folder, entry);
         const lock = readJson(file);
         if (lock === undefined || (isThisHost(lock.hostname) && !isPulumi(lock.pid))) {
             fs.rmSync(file, { force: true });
+            fs.rmSync(`${file}.attrs`, { force: true });
             say("an earlier run was killed: its lock on the stack is released");
             continue;
         }
@@ -84,9 +85,9 @@ function readJson(file) {
     }
 }
 
-/** @param {string} file @returns {PendingOperation[]} */
-function pendingIn(file) {
-    return readJson(file)?.checkpoint?.latest?.pending_operations ?? [];
+/** @param {any} state @returns {PendingOperation[]} */
+function pendingIn(state) {
+    return state?.checkpoint?.latest?.pending_operations ?? [];
 }
 
 /** @param {PendingOperation} operation */
@@ -102,8 +103,7 @@ function describe({ type, resource }) {
  * @param {(line: string) => void} say
  */
 async function removeHalfMade(stack, pending, say) {
-    const state = fs.readFileSync(stateFile(stack), "utf8");
-    const known = new Set(readIds(JSON.parse(state)));
+    const known = new Set(readIds(readState(stack)));
     const names = pending
         .filter(({ type, resource }) => type === "creating" && resource.type.startsWith("docker:index/"))
         .map(({ resource }) => resource.inputs?.["name"]);
