@@ -31,9 +31,7 @@ export function explainIssue(issue: z.core.$ZodIssue, values: unknown): Problem[
                 message: "unknown setting; remove it or correct its name",
             }));
         case "invalid_value":
-            return [
-                { path, message: `unknown value ${found}; use ${issue.values.map(String).join(", ")}` },
-            ];
+            return [{ path, message: `unknown value ${found}; use ${issue.values.map(String).join(", ")}` }];
         case "invalid_type":
             return [{ path, message: `must be ${article(issue.expected)}, but is ${found}` }];
         case "too_small":
@@ -58,7 +56,9 @@ function range(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): string
     if (issue.message.startsWith("must")) {
         return issue.message;
     }
-    return issue.code === "too_small" ? `must be at least ${issue.minimum}` : `must be at most ${issue.maximum}`;
+    return issue.code === "too_small"
+        ? `must be at least ${issue.minimum}`
+        : `must be at most ${issue.maximum}`;
 }
 
 function article(expected: string): string {
@@ -72,7 +72,9 @@ function article(expected: string): string {
 }
 
 function get(value: unknown, key: PropertyKey): unknown {
-    return typeof value === "object" && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined;
+    return typeof value === "object" && value !== null
+        ? (value as Record<PropertyKey, unknown>)[key]
+        : undefined;
 }
 
 function show(value: unknown): string {

@@ -11,11 +11,9 @@ export const labs = ["nomad"] as const;
 export const substrates = ["docker"] as const;
 
 const port = z.int().min(1).max(65535);
-const imageReference = z
-    .string()
-    .regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, {
-        error: "must be an image reference such as registry.example/app:1.0",
-    });
+const imageReference = z.string().regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, {
+    error: "must be an image reference such as registry.example/app:1.0",
+});
 const privateSubnet = z.string().superRefine((value, context) => {
     const problem = subnetProblem(value);
     if (problem !== undefined) {
@@ -111,7 +109,10 @@ export function parseConfig(raw: Record<string, string>): Config {
     for (const [key, text] of Object.entries(raw)) {
         const field = schema.shape[key as keyof typeof schema.shape] as z.ZodType | undefined;
         if (field === undefined) {
-            problems.push({ path: key, message: `unknown setting${nearest(key, Object.keys(schema.shape))}` });
+            problems.push({
+                path: key,
+                message: `unknown setting${nearest(key, Object.keys(schema.shape))}`,
+            });
         } else {
             values[key] = decode(text);
         }
@@ -147,7 +148,10 @@ function contradictions(config: Config): Problem[] {
     for (const [name, value] of Object.entries(config.ports)) {
         const other = taken.get(value);
         if (other !== undefined) {
-            problems.push({ path: `ports.${name}`, message: `port ${value} is also ports.${other}; choose another` });
+            problems.push({
+                path: `ports.${name}`,
+                message: `port ${value} is also ports.${other}; choose another`,
+            });
         }
         taken.set(value, name);
     }

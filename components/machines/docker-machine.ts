@@ -132,7 +132,7 @@ export class DockerMachine extends pulumi.ComponentResource implements Machine {
  * What systemd, Docker and Nomad need in a container, short of --privileged, which some hosts refuse (they lack
  * CAP_SYS_RESOURCE themselves). The image's entry point does the rest.
  */
-const systemdInContainer = {
+export const systemdInContainer = {
     capabilities: { adds: ["ALL"], drops: ["SYS_RESOURCE"] },
     securityOpts: ["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"],
     cgroupnsMode: "private",
@@ -145,7 +145,7 @@ const systemdInContainer = {
 } satisfies Partial<docker.ContainerArgs>;
 
 /** Some hosts answer on the clouds' metadata address 169.254.169.254: only the seed counts. */
-const dataSource = stringify({ datasource_list: ["NoCloud"], network: { config: "disabled" } });
+export const dataSource = stringify({ datasource_list: ["NoCloud"], network: { config: "disabled" } });
 
 /** The machine's document with what only the substrate knows. Secret: it holds the host key. */
 function renderSeed(args: DockerMachineArgs, hostKey: tls.PrivateKey): pulumi.Output<string> {

@@ -30,6 +30,7 @@ export interface DockerSubstrateArgs {
 export class DockerSubstrate extends pulumi.ComponentResource implements Substrate {
     readonly kind = "docker";
     readonly registry: Registry;
+    readonly foundation: pulumi.Resource;
 
     private readonly names: DockerNames;
     private readonly addresses: AddressBook;
@@ -55,6 +56,7 @@ export class DockerSubstrate extends pulumi.ComponentResource implements Substra
             },
             { parent: this, deleteBeforeReplace: true },
         );
+        this.foundation = this.network;
         this.registry = this.runRegistry(name);
         this.registerOutputs();
     }

@@ -67,6 +67,11 @@ export interface Substrate {
     /** The private address that the machine of this name has or will have; known before it is created where the substrate allows. */
     addressOf(machineName: string): pulumi.Output<string>;
     addMachine(machineName: string, args: MachineArgs): Machine;
+    /**
+     * What vanishes with the whole lab and not before: for `deletedWith` of what lives on the lab's machines. Never a
+     * machine, which may be replaced while the others go on.
+     */
+    readonly foundation: pulumi.Resource;
     /** The registry that machines pull application images from and that this program pushes to. */
     readonly registry: Registry;
 }

@@ -4,7 +4,10 @@ import * as pulumi from "@pulumi/pulumi";
 import type { BootReport, Connection } from "./machine";
 
 /** How long a machine may take from the first SSH handshake to running all its units, in seconds. */
-const bootTimeout = 75;
+const bootTimeout = 60;
+
+/** How long a machine may keep silent before a warning says where its console is, in seconds. */
+const silence = 30;
 
 export interface BootReadinessArgs {
     machineName: string;
@@ -15,8 +18,8 @@ export interface BootReadinessArgs {
 }
 
 /**
- * Resolves when the machine has booted. Fails within two minutes: with the failing unit's last lines, or, when
- * SSH never answers, with the way to the machine's console.
+ * Resolves when the machine has booted. Fails within two minutes: with the failing unit's last lines; when SSH never
+ * answers, a warning names the way to the machine's console.
  */
 export function bootReadiness(
     args: BootReadinessArgs,
@@ -29,25 +32,32 @@ export function bootReadiness(
             create: `gatehouse-ready ${bootTimeout}`,
             triggers: [args.instanceId],
         },
-        { ...opts, hooks: { onError: [consoleHint(args)] } },
+        opts,
     );
+    warnWhenSilent(args, ready);
     return ready.stdout.apply((stdout) => JSON.parse(stdout) as BootReport);
 }
 
-/** The connection as `@pulumi/command` takes it; gives up after about 40 seconds without a handshake. */
+/** The connection as `@pulumi/command` takes it; gives up after about 50 seconds without a handshake. */
 export function sshConnection(
     connection: pulumi.Output<Connection>,
 ): pulumi.Output<command.types.input.remote.ConnectionArgs> {
     return connection.apply((each) => ({ ...each, dialErrorLimit: 18, perDialTimeout: 5 }));
 }
 
-/** SSH errors do not say which machine they are about, nor where to look. */
-function consoleHint(args: BootReadinessArgs): pulumi.ErrorHook {
-    return new pulumi.ErrorHook(`${args.machineName}-console`, async (failure) => {
-        await pulumi.log.error(
-            `Machine ${args.machineName} did not become ready (${failure.errors[0] ?? "no reason given"}). ` +
-                `Its console: ${args.console}`,
-        );
-        return false;
+/**
+ * SSH errors name neither the machine nor a remedy, and a machine whose systemd hangs tells nobody: a warning among
+ * the update's diagnostics does.
+ */
+function warnWhenSilent(args: BootReadinessArgs, ready: command.remote.Command): void {
+    args.instanceId.apply(() => {
+        const warning = setTimeout(() => {
+            void pulumi.log.warn(
+                `Machine ${args.machineName} is not ready ${silence} s after its start. Its console: ${args.console}`,
+                ready,
+            );
+        }, silence * 1000);
+        warning.unref();
+        ready.stdout.apply(() => clearTimeout(warning));
     });
 }

@@ -38,7 +38,10 @@ describe("configuration", () => {
             config: Record<string, { default: unknown; description: string }>;
         };
         const documented = Object.fromEntries(
-            Object.entries(project.config).map(([key, { default: value }]) => [key.replace("gatehouse:", ""), value]),
+            Object.entries(project.config).map(([key, { default: value }]) => [
+                key.replace("gatehouse:", ""),
+                value,
+            ]),
         );
         assert.deepEqual(documented, JSON.parse(JSON.stringify(parseConfig({}))));
     });
@@ -65,12 +68,21 @@ describe("configuration", () => {
         assert.match(message, /gatehouse:webapp\.count: must be at least 1, but is 0/);
         assert.match(message, /gatehouse:webapp\.colour: unknown setting/);
         assert.match(message, /gatehouse:servers\.count: must be 1, 3 or 5.*but is 2/);
-        assert.match(message, /gatehouse:ports\.consul: must be a whole number|gatehouse:ports\.consul: must be a number/);
-        assert.match(message, /gatehouse:network\.subnet: must be a network's first address: 10\.213\.0\.0\/24/);
+        assert.match(
+            message,
+            /gatehouse:ports\.consul: must be a whole number|gatehouse:ports\.consul: must be a number/,
+        );
+        assert.match(
+            message,
+            /gatehouse:network\.subnet: must be a network's first address: 10\.213\.0\.0\/24/,
+        );
     });
 
     it("suggests the nearest name for an unknown setting", () => {
-        assert.match(refusal({ webap: { count: 1 } }), /gatehouse:webap: unknown setting; did you mean gatehouse:webapp\?/);
+        assert.match(
+            refusal({ webap: { count: 1 } }),
+            /gatehouse:webap: unknown setting; did you mean gatehouse:webapp\?/,
+        );
         assert.match(refusal({ zzz: "1" }), /unknown setting; known are lab, substrate/);
     });
 
@@ -86,11 +98,17 @@ describe("configuration", () => {
 
     it("refuses more instances than HAProxy has slots for", () => {
         assert.match(refusal({ webapp: { count: 100000 } }), /gatehouse:webapp\.count: must be at most \d+/);
-        assert.match(refusal({ webapp: { count: 5 }, haproxy: { slots: 3 } }), /gatehouse:haproxy\.slots: 3 slots cannot hold 5/);
+        assert.match(
+            refusal({ webapp: { count: 5 }, haproxy: { slots: 3 } }),
+            /gatehouse:haproxy\.slots: 3 slots cannot hold 5/,
+        );
     });
 
     it("refuses an image that is no reference", () => {
-        assert.match(refusal({ webapp: { image: "not an image!" } }), /gatehouse:webapp\.image: must be an image reference/);
+        assert.match(
+            refusal({ webapp: { image: "not an image!" } }),
+            /gatehouse:webapp\.image: must be an image reference/,
+        );
     });
 
     it("never fails with anything but its own error", () => {
