@@ -1,7 +1,7 @@
 import * as nomad from "@pulumi/nomad";
 import * as pulumi from "@pulumi/pulumi";
 
-import { deployJob } from "../jobs/job";
+import { deployJob, onCluster } from "../jobs/job";
 
 export interface HaproxyJobArgs {
     datacenters: string[];
@@ -25,7 +25,7 @@ export class HaproxyJob extends pulumi.ComponentResource {
 
     constructor(name: string, args: HaproxyJobArgs, opts?: pulumi.ComponentResourceOptions) {
         super("gatehouse:balancers:HaproxyJob", name, {}, opts);
-        const childOpts = { parent: this, deletedWith: opts?.deletedWith };
+        const childOpts = onCluster(this, opts);
 
         // What may change while HAProxy runs travels in a Nomad variable, which only this job may read: the job itself
         // stays the same, so nothing is rescheduled.
@@ -55,7 +55,7 @@ export class HaproxyJob extends pulumi.ComponentResource {
                     consul_dns: args.consulDns ?? "127.0.0.1:8600",
                 },
             },
-            { ...childOpts, dependsOn: [settings] },
+            pulumi.mergeOptions(childOpts, { dependsOn: [settings] }),
         );
         this.registerOutputs({ job: this.job.name });
     }

@@ -2,7 +2,7 @@ import type * as nomad from "@pulumi/nomad";
 import * as pulumi from "@pulumi/pulumi";
 
 import { intention, type IntentionAction } from "./intentions";
-import { deployJob } from "./job";
+import { deployJob, onCluster } from "./job";
 
 export interface CountDashArgs {
     datacenters: string[];
@@ -30,7 +30,7 @@ export class CountDash extends pulumi.ComponentResource {
 
     constructor(name: string, args: CountDashArgs, opts?: pulumi.ComponentResourceOptions) {
         super("gatehouse:jobs:CountDash", name, {}, opts);
-        const childOpts = { parent: this, deletedWith: opts?.deletedWith };
+        const childOpts = onCluster(this, opts);
 
         intention(`${name}-default`, { source: "*", destination: "*", action: "deny" }, childOpts);
         intention(

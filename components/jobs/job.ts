@@ -16,6 +16,18 @@ export interface DeployedJobArgs {
 }
 
 /**
+ * The options of a job component's own resources: Pulumi hands none of these down. An ID stands once in a cluster, so
+ * a replacement deletes first.
+ */
+export function onCluster(
+    parent: pulumi.ComponentResource,
+    opts: pulumi.ComponentResourceOptions = {},
+): pulumi.CustomResourceOptions {
+    const { dependsOn, deletedWith, replaceWith } = opts;
+    return { parent, dependsOn, deletedWith, replaceWith, deleteBeforeReplace: true };
+}
+
+/**
  * Registers a job from `jobs/` and waits until its deployment is healthy; a deployment that fails is an error here. On
  * destroy the job is purged, so that Nomad keeps no trace of it.
  */

@@ -1,7 +1,7 @@
 import type * as nomad from "@pulumi/nomad";
 import * as pulumi from "@pulumi/pulumi";
 
-import { deployJob } from "./job";
+import { deployJob, onCluster } from "./job";
 
 export interface WebAppArgs {
     datacenters: string[];
@@ -34,7 +34,7 @@ export class WebApp extends pulumi.ComponentResource {
                     health_path: args.healthPath ?? "/health",
                 },
             },
-            { parent: this, deletedWith: opts?.deletedWith },
+            onCluster(this, opts),
         );
         this.registerOutputs({ job: this.job.name });
     }
