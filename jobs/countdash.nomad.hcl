@@ -37,12 +37,13 @@ job "countdash" {
   datacenters = var.datacenters
   type        = "service"
 
+  # The first allocation that fails, or is not healthy in time, ends a change (progress_deadline 0).
   update {
     max_parallel      = 2
     health_check      = "checks"
     min_healthy_time  = "1s"
-    healthy_deadline  = "45s"
-    progress_deadline = "1m"
+    healthy_deadline  = "1m"
+    progress_deadline = "0s"
     auto_revert       = true
   }
 
@@ -69,7 +70,11 @@ job "countdash" {
       }
 
       connect {
-        sidecar_service {}
+        # The check above goes through Envoy, so it proves that Envoy listens; Consul's own check would come to the
+        # same result up to ten seconds later, and the deployment would wait for it.
+        sidecar_service {
+          disable_default_tcp_check = true
+        }
 
         sidecar_task {
           config {
@@ -135,7 +140,10 @@ job "countdash" {
       }
 
       connect {
+        # Nobody calls the dashboard through the mesh.
         sidecar_service {
+          disable_default_tcp_check = true
+
           proxy {
             upstreams {
               destination_name = "count-api"

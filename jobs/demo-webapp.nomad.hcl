@@ -49,15 +49,15 @@ job "demo-webapp" {
   type        = "service"
 
   # A change starts a full second set, and stops the first only when every new instance is healthy: at no time are
-  # there fewer instances than before, and an image that does not work never takes one away. The deadlines make such an
-  # image fail, and the job return to what ran before, within a minute.
+  # there fewer instances than before, and an image that does not work never takes one away. The first instance that
+  # fails, or is not healthy within a minute, ends the change (progress_deadline 0), and the job returns to what it was.
   update {
     canary            = var.count
     max_parallel      = 1
     health_check      = "checks"
     min_healthy_time  = "1s"
-    healthy_deadline  = "30s"
-    progress_deadline = "45s"
+    healthy_deadline  = "1m"
+    progress_deadline = "0s"
     auto_promote      = true
     auto_revert       = true
   }

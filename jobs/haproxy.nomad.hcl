@@ -33,13 +33,14 @@ job "haproxy" {
   type        = "service"
 
   # Its ports are fixed, so a new version starts after the old one has stopped: changing the image or this file
-  # interrupts service for a few seconds. The settings above do not.
+  # interrupts service for a few seconds. The settings above do not. A version that fails, or is not healthy in time,
+  # ends the change (progress_deadline 0).
   update {
     max_parallel      = 1
     health_check      = "checks"
     min_healthy_time  = "1s"
-    healthy_deadline  = "30s"
-    progress_deadline = "45s"
+    healthy_deadline  = "1m"
+    progress_deadline = "0s"
     auto_revert       = true
   }
 
