@@ -134,7 +134,7 @@ export class DockerMachine extends pulumi.ComponentResource implements Machine {
  */
 export const systemdInContainer = {
     capabilities: { adds: ["ALL"], drops: ["SYS_RESOURCE"] },
-    securityOpts: ["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"],
+    securityOpts: ["seccomp=unconfined", "apparmor=unconfined"],
     cgroupnsMode: "private",
     tmpfs: { "/run": "", "/run/lock": "", "/tmp": "" },
     stopSignal: "SIGRTMIN+3",
