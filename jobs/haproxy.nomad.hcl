@@ -94,7 +94,7 @@ job "haproxy" {
     restart {
       attempts = 5
       interval = "1m"
-      delay    = "1s"
+      delay    = "250ms"
       mode     = "delay"
     }
 
@@ -130,6 +130,12 @@ job "haproxy" {
 
         # Every instance of a job waits a random part of the splay before it takes over a change; this is the only one.
         splay = "0s"
+
+        # Nomad collects changes for five seconds unless told otherwise.
+        wait {
+          min = "50ms"
+          max = "500ms"
+        }
 
         change_script {
           command       = "/usr/local/bin/haproxy-reload"
