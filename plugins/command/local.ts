@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 
 import { list, resource, string, type Context } from "../lib";
 import { failed, Output } from "./output";
-import { commandInputs, commandOutputs, previousOutput, secretOutputs } from "./schema";
+import { commandInputs, commandOutputs, previousOutput } from "./schema";
 
 import type { CommandInputs, CommandOutputs } from "./schema";
 
@@ -18,7 +18,6 @@ const graceMilliseconds = 5000;
 export const localCommand = resource<undefined, Inputs, Inputs & CommandOutputs>({
     inputs: { ...commandInputs, interpreter: list(), dir: string() },
     outputs: commandOutputs,
-    secretOutputs,
     changesWith: () => Object.keys(commandOutputs),
 
     async create(context, inputs) {

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { resource, type Context } from "../lib";
 import { connection, dial, type ClientChannel, type Connection } from "./connection";
 import { failed, Output } from "./output";
-import { commandInputs, commandOutputs, previousOutput, secretOutputs } from "./schema";
+import { commandInputs, commandOutputs, previousOutput } from "./schema";
 
 import type { CommandInputs, CommandOutputs } from "./schema";
 
@@ -14,7 +14,6 @@ interface Inputs extends CommandInputs {
 export const remoteCommand = resource<undefined, Inputs, Inputs & CommandOutputs>({
     inputs: { ...commandInputs, connection },
     outputs: commandOutputs,
-    secretOutputs,
     changesWith: () => Object.keys(commandOutputs),
 
     async create(context, inputs) {

@@ -32,11 +32,6 @@ export const commandInputs: Properties = {
 
 export const commandOutputs: Properties = { stdout: string(), stderr: string() };
 
-/** Every output follows every input: a secret in any of them (the connection always is one) makes the output secret. */
-export function secretOutputs(secretInputs: ReadonlySet<string>): string[] {
-    return secretInputs.size > 0 ? Object.keys(commandOutputs) : [];
-}
-
 /** The previous run's output, for the scripts of updates and deletions. */
 export function previousOutput(
     inputs: CommandInputs,

@@ -10,6 +10,9 @@ interface Message {
     aux?: Record<string, unknown>;
 }
 
+/** Progress bars come ten times a second; where there is no terminal each would be a line of its own. */
+const barMilliseconds = 2000;
+
 /**
  * Reads the engine's progress messages to the end: each as a line to `show`, and what the engine reports on the side
  * (image ids, digests) to `aside`. Fails with the error that the engine puts into the stream.
@@ -20,6 +23,7 @@ export async function progressOf(
     aside: (aux: Record<string, unknown>) => void = () => {},
 ): Promise<void> {
     let failure: string | undefined;
+    let lastBar = 0;
     for await (const line of createInterface({ input: stream })) {
         if (line.trim() === "") {
             continue;

@@ -1,6 +1,7 @@
 import { string, type ProviderDefinition } from "../lib";
 import { Engine } from "./client";
 import { container } from "./container";
+import { image } from "./image";
 import { network } from "./network";
 import { volume } from "./volume";
 
@@ -25,6 +26,7 @@ export const dockerProvider: ProviderDefinition<Engine> = {
         ),
     resources: {
         "docker:index/container:Container": container,
+        "docker:index/image:Image": image,
         "docker:index/network:Network": network,
         "docker:index/volume:Volume": volume,
     },
