@@ -195,23 +195,30 @@ export const job = resource<NomadClient, Inputs, State>({
             context.log.warn(`job "${key.id}" keeps running, because deregisterOnDestroy is false`);
             return;
         }
-        await withLeader(context, () =>
-            context.client.deregister(key, state.purgeOnDestroy === true, { signal: context.signal }),
-        );
-        const limit = AbortSignal.timeout(context.timeout ?? stopLimit);
-        const signal = AbortSignal.any([context.signal, limit]);
-        try {
-            await waitUntilStopped({ client: context.client, key, log: context.log, signal });
-        } catch (error) {
-            if (!limit.aborted || context.signal.aborted) {
-                throw error;
-            }
-            context.log.warn(
-                `job "${key.id}" is deregistered, but some of its allocations have not stopped yet`,
-            );
+        // The servers forget a purged job's allocations at once, so it is stopped first and purged when they are gone.
+        const deregister = (purge: boolean): Promise<void> =>
+            withLeader(context, () => context.client.deregister(key, purge, { signal: context.signal }));
+        await deregister(false);
+        await stopped(context, key);
+        if (state.purgeOnDestroy === true) {
+            await deregister(true);
         }
     },
 });
+
+/** Waits until the job's allocations have ended, but not for ever: the job is deregistered either way. */
+async function stopped(context: JobContext, key: JobKey): Promise<void> {
+    const limit = AbortSignal.timeout(stopLimit);
+    const signal = AbortSignal.any([context.signal, limit]);
+    try {
+        await waitUntilStopped({ client: context.client, key, log: context.log, signal });
+    } catch (error) {
+        if (!limit.aborted || context.signal.aborted) {
+            throw error;
+        }
+        context.log.warn(`job "${key.id}" is deregistered, but some of its allocations have not stopped yet`);
+    }
+}
 
 const defaults: Partial<Inputs> = {
     detach: true,

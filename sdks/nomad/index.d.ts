@@ -48,7 +48,12 @@ export interface ProviderArgs {
 /** A job, registered from its specification and, with `detach: false`, waited for until it is deployed. */
 export declare class Job extends pulumi.CustomResource {
     /** Reads a job that something else manages; `id` is the job's ID. */
-    static get(name: string, id: pulumi.Input<pulumi.ID>, state?: JobState, opts?: pulumi.CustomResourceOptions): Job;
+    static get(
+        name: string,
+        id: pulumi.Input<pulumi.ID>,
+        state?: JobState,
+        opts?: pulumi.CustomResourceOptions,
+    ): Job;
     static isInstance(obj: any): obj is Job;
     /** @deprecated Empty unless `readAllocationIds` is set. */
     readonly allocationIds: pulumi.Output<string[]>;

@@ -3,11 +3,24 @@
 const pulumi = require("@pulumi/pulumi");
 const { version } = require("./package.json");
 
-/** Picks the named properties of `source`; those that it lacks become undefined, as in generated SDKs. */
+/** @typedef {Record<string, any>} Values The types that programs see are in index.d.ts. */
+
+/**
+ * Picks the named properties of `source`; those that it lacks become undefined, as in generated SDKs.
+ *
+ * @param {Values | undefined} source
+ * @param {string[]} names
+ * @returns {Values}
+ */
 function pick(source, names) {
     return Object.fromEntries(names.map((name) => [name, source?.[name]]));
 }
 
+/**
+ * @param {Values | undefined} args
+ * @param {string[]} names
+ * @param {Values} opts
+ */
 function requireProperties(args, names, opts) {
     for (const name of names) {
         if (args?.[name] === undefined && !opts.urn) {
@@ -16,6 +29,10 @@ function requireProperties(args, names, opts) {
     }
 }
 
+/**
+ * @param {Values} inputs
+ * @param {string[]} names
+ */
 function secretProperties(inputs, names) {
     for (const name of names) {
         if (inputs[name] !== undefined) {
@@ -24,7 +41,11 @@ function secretProperties(inputs, names) {
     }
 }
 
-/** The engine chooses the plugin by this version unless the program names another. */
+/**
+ * The engine chooses the plugin by this version unless the program names another.
+ *
+ * @param {Values} opts
+ */
 function withDefaults(opts) {
     return pulumi.mergeOptions({ version }, opts);
 }
@@ -46,10 +67,20 @@ const providerJson = ["headers", "ignoreEnvVars", "skipVerify"];
 class Provider extends pulumi.ProviderResource {
     static __pulumiType = "nomad";
 
+    /**
+     * @override
+     * @param {any} obj
+     * @returns {obj is Provider}
+     */
     static isInstance(obj) {
         return obj?.["__pulumiType"] === "pulumi:providers:" + Provider.__pulumiType;
     }
 
+    /**
+     * @param {string} name
+     * @param {Values} [args]
+     * @param {pulumi.ResourceOptions} [opts]
+     */
     constructor(name, args, opts = {}) {
         requireProperties(args, ["address"], opts);
         const inputs = pick(args, [...providerStrings, ...providerJson]);
@@ -91,14 +122,30 @@ const jobOutputs = [
 class Job extends pulumi.CustomResource {
     static __pulumiType = "nomad:index/job:Job";
 
+    /**
+     * @param {string} name
+     * @param {pulumi.Input<pulumi.ID>} id
+     * @param {Values} [state]
+     * @param {pulumi.CustomResourceOptions} [opts]
+     */
     static get(name, id, state, opts) {
         return new Job(name, state, { ...opts, id });
     }
 
+    /**
+     * @override
+     * @param {any} obj
+     * @returns {obj is Job}
+     */
     static isInstance(obj) {
         return obj?.["__pulumiType"] === Job.__pulumiType;
     }
 
+    /**
+     * @param {string} name
+     * @param {Values} [argsOrState]
+     * @param {pulumi.CustomResourceOptions} [opts]
+     */
     constructor(name, argsOrState, opts = {}) {
         let inputs;
         if (opts.id) {
@@ -116,14 +163,30 @@ const variableInputs = ["items", "namespace", "path"];
 class Variable extends pulumi.CustomResource {
     static __pulumiType = "nomad:index/variable:Variable";
 
+    /**
+     * @param {string} name
+     * @param {pulumi.Input<pulumi.ID>} id
+     * @param {Values} [state]
+     * @param {pulumi.CustomResourceOptions} [opts]
+     */
     static get(name, id, state, opts) {
         return new Variable(name, state, { ...opts, id });
     }
 
+    /**
+     * @override
+     * @param {any} obj
+     * @returns {obj is Variable}
+     */
     static isInstance(obj) {
         return obj?.["__pulumiType"] === Variable.__pulumiType;
     }
 
+    /**
+     * @param {string} name
+     * @param {Values} [argsOrState]
+     * @param {pulumi.CustomResourceOptions} [opts]
+     */
     constructor(name, argsOrState, opts = {}) {
         const inputs = pick(argsOrState, variableInputs);
         if (!opts.id) {

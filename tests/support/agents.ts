@@ -87,7 +87,8 @@ export async function startNomad(): Promise<Agent> {
 async function stopJobs(address: string): Promise<void> {
     const get = async (path: string): Promise<any> => (await fetch(address + path)).json();
     for (const job of await get("/v1/jobs?namespace=*")) {
-        await fetch(`${address}/v1/job/${encodeURIComponent(job.ID)}?purge=true&namespace=${job.Namespace}`, {
+        // Not purged: the servers forget a purged job's allocations at once.
+        await fetch(`${address}/v1/job/${encodeURIComponent(job.ID)}?namespace=${job.Namespace}`, {
             method: "DELETE",
         });
     }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 
 import { nomadProvider } from "../../../../plugins/nomad/provider";
 import { startNomad, type Agent } from "../../../support/agents";
@@ -47,7 +48,7 @@ job "${id}" {
     }
     task "main" {
       driver       = "raw_exec"
-      kill_timeout = "1s"
+      kill_timeout = "200ms"
       config {
         command = "/bin/sh"
         args    = ["-c", "${command}"]
@@ -106,6 +107,12 @@ describe("the nomad plugin's jobs, on a real agent", () => {
         return failure;
     }
 
+    /** Zombies, which wait for their parent, do not count. */
+    function processes(command: string): number {
+        const { stdout } = spawnSync("pgrep", ["-x", "-f", "-r", "R,S,D", command], { encoding: "utf8" });
+        return stdout.split("\n").filter((line) => line !== "").length;
+    }
+
     async function watched(id: string): Promise<void> {
         await eventually(`the deployment of ${id} is under way`, async () => {
             const deployment = await ask(`/v1/job/${id}/deployment`);
@@ -123,7 +130,11 @@ describe("the nomad plugin's jobs, on a real agent", () => {
 
     it("registers a job, waits for its deployment, and finds nothing to do afterwards", async function () {
         this.timeout(30_000);
-        const args = { jobspec: spec({ id: "first", count: 2 }), detach: false, purgeOnDestroy: true };
+        const jobspec = spec({ id: "first", count: 2, command: "exec sleep 3617" }).replace(
+            "restart {",
+            'shutdown_delay = "1s"\n    restart {',
+        );
+        const args = { jobspec, detach: false, purgeOnDestroy: true };
         const made = await create(args);
         const state = plain(made.outputs);
         assert.equal(made.id, "first");
@@ -146,9 +157,9 @@ describe("the nomad plugin's jobs, on a real agent", () => {
         assert.deepEqual(read?.inputs, made.inputs);
         assert.deepEqual(read?.outputs, made.outputs);
 
+        assert.equal(processes("sleep 3617"), 2);
         await remove("first", state);
-        const left = (await ask("/v1/allocations")).filter((each: any) => each.ClientStatus === "running");
-        assert.deepEqual(left, []);
+        assert.equal(processes("sleep 3617"), 0);
         assert.equal(await provider.read(type, "first", state, made.inputs), undefined);
     });
 
