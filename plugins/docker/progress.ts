@@ -33,6 +33,12 @@ export async function progressOf(
             aside(message.aux);
         }
         failure ??= message.errorDetail?.message ?? message.error;
+        if (message.progress) {
+            if (Date.now() - lastBar < barMilliseconds) {
+                continue;
+            }
+            lastBar = Date.now();
+        }
         const text =
             message.stream ?? [message.id, message.status, message.progress].filter(Boolean).join(" ");
         for (const shown of text.split(/\r?\n/)) {

@@ -287,7 +287,7 @@ export class Provider<Client> {
                     oldInputs,
                     news,
                 });
-                const changed = new Set(all.map((change) => change.path.split(/[.[]/, 1)[0] ?? ""));
+                const changed = new Set(all.map((change) => topLevel(change.path)));
                 const known = (await definition.plan?.(context, news.values, state)) ?? {};
                 const planned = plannedUpdate(state, news.values, changed, definition, known);
                 return new proto.UpdateResponse().setProperties(this.encodeState(planned, news, definition));
@@ -456,6 +456,10 @@ function withoutUndefined(values: Values): Values {
     return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
 
+function topLevel(path: string): string {
+    return path.split(/[.[]/, 1)[0] ?? path;
+}
+
 function checkFailure(failure: Failure): proto.CheckFailure {
     return new proto.CheckFailure().setProperty(failure.property).setReason(failure.reason);
 }
@@ -472,8 +476,9 @@ function diffResponse(changes: Change[], deleteBeforeReplace: boolean): proto.Di
     response.setChanges(changes.length > 0 ? DIFF_SOME : DIFF_NONE);
     response.setHasdetaileddiff(true);
     const replaces = changes.filter((change) => change.replace);
-    response.setReplacesList(replaces.map((change) => change.path));
-    response.setDiffsList(changes.map((change) => change.path));
+    // The engine's one-line summaries know properties by their first name only.
+    response.setReplacesList([...new Set(replaces.map((change) => topLevel(change.path)))]);
+    response.setDiffsList([...new Set(changes.map((change) => topLevel(change.path)))]);
     response.setDeletebeforereplace(replaces.length > 0 && deleteBeforeReplace);
     for (const change of changes) {
         const kind = kinds[change.kind][change.replace ? 1 : 0];
