@@ -48,6 +48,14 @@ export async function runProgram(
 ): Promise<Run> {
     const resources: Registered[] = [];
     const stack = options.stack ?? "test";
+    let refuse: (error: Error) => void;
+    // An engine that refuses a resource ends the program; the mocks' would let it wait for ever.
+    const refused = new Promise<never>((_, reject) => (refuse = reject));
+    const refusal = (what: string): Error => {
+        const error = new Error(`unmocked ${what}`);
+        refuse(error);
+        return error;
+    };
     await pulumi.runtime.setMocks(
         {
             newResource: (args) => {
@@ -56,7 +64,7 @@ export async function runProgram(
                 }
                 const computed = options.computed[args.type];
                 if (computed === undefined) {
-                    throw new Error(`unmocked resource type ${args.type} (${args.name})`);
+                    throw refusal(`resource type ${args.type} (${args.name})`);
                 }
                 const state = computed(args.name, plain(args.inputs) as Record<string, unknown>);
                 return options.preview
@@ -64,7 +72,7 @@ export async function runProgram(
                     : { id: `${args.name}-id`, state: { ...args.inputs, ...state } };
             },
             call: (args) => {
-                throw new Error(`unmocked call ${args.token}`);
+                throw refusal(`call ${args.token}`);
             },
         },
         "gatehouse",
@@ -78,10 +86,14 @@ export async function runProgram(
     ]);
     pulumi.runtime.setAllConfig(Object.fromEntries(config));
 
-    const exported = await pulumi.runtime.runInPulumiStack(async () => freshProgram());
-    const outputs = await settle(exported ?? {});
-    await pulumi.runtime.disconnect();
-    return { resources, outputs };
+    let exported: Record<string, unknown> = {};
+    const finished = async (): Promise<Run> => {
+        await pulumi.runtime.runInPulumiStack(async () => (exported = freshProgram()));
+        const outputs = await settle(exported);
+        await pulumi.runtime.disconnect();
+        return { resources, outputs };
+    };
+    return Promise.race([finished(), refused]);
 }
 
 /** Loads index.ts anew, as a new process would; a program's modules create resources when they are loaded. */

@@ -4,6 +4,7 @@ import * as path from "node:path";
 
 import { stringify } from "yaml";
 
+import { cacheDirectory } from "../../toolchain/paths";
 import { ending, root, start, tail, type CommandResult, type RunningCommand } from "./command";
 import { inventory, removeLeftovers, type Inventory } from "./docker";
 
@@ -183,5 +184,11 @@ function usersEnvironment(): NodeJS.ProcessEnv {
     const nobody = path.join(kept, "tests", "no-login");
     mkdirSync(nobody, { recursive: true });
     const inherited = Object.entries(process.env).filter(([name]) => !/^(PULUMI_|MAKE|MFLAGS)/.test(name));
-    return { ...Object.fromEntries(inherited), PULUMI_CREDENTIALS_PATH: nobody };
+    const folders = (process.env["PATH"] ?? "").split(path.delimiter);
+    const own = [cacheDirectory(), path.join(root, "node_modules")];
+    return {
+        ...Object.fromEntries(inherited),
+        PATH: folders.filter((folder) => !own.some((each) => folder.startsWith(each))).join(path.delimiter),
+        PULUMI_CREDENTIALS_PATH: nobody,
+    };
 }
