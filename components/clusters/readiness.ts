@@ -42,12 +42,16 @@ export function clusterReadiness(
         `${name}-ready`,
         {
             connection: sshConnection(asked.connection),
-            create: readinessScript(args.script, {
+            ...readinessCommand(args.script, {
                 api: args.api,
                 servers: args.servers.map((machine) => machine.name),
                 clients: args.clients.map((machine) => machine.name),
                 timeout: formationTimeout,
             }),
+            // Its error carries the output already.
+            logging: command.remote.Logging.None,
+            // sshd would refuse the variables that hand it over.
+            addPreviousOutputInEnv: false,
             triggers: [
                 ...machines.map((machine) => machine.instanceId),
                 // Not a reason to run again, but to wait: a machine that fails to boot reports that itself.
@@ -58,14 +62,12 @@ export function clusterReadiness(
     );
 }
 
-/** The script as one shell command. Pure. */
-export function readinessScript(
+/** The script as a command and its input, so that an error shows the command alone. Pure. */
+export function readinessCommand(
     script: ClusterReadinessArgs["script"],
     parameters: { api: string; servers: string[]; clients: string[]; timeout: number },
-): string {
-    const source = ["poll.py", script]
-        .map((file) => readFileSync(join(__dirname, "files", file), "utf8"))
-        .join("\n\n");
+): { create: string; stdin: string } {
+    const source = ["poll.py", script].map((file) => readFileSync(join(__dirname, "files", file), "utf8"));
     const argument = JSON.stringify(parameters).replaceAll("'", `'\\''`);
-    return `python3 - '${argument}' <<'GATEHOUSE'\n${source}GATEHOUSE\n`;
+    return { create: `python3 - '${argument}'`, stdin: source.join("\n\n") };
 }

@@ -31,10 +31,14 @@ export function bootReadiness(
             connection: sshConnection(args.connection),
             create: `gatehouse-ready ${bootTimeout}`,
             triggers: [args.instanceId],
+            // Its error carries the output already.
+            logging: command.remote.Logging.None,
+            // sshd would refuse the variables that hand it over.
+            addPreviousOutputInEnv: false,
         },
         opts,
     );
-    warnWhenSilent(args, ready);
+    warnWhenSilent(args, ready, opts.parent);
     return ready.stdout.apply((stdout) => JSON.parse(stdout) as BootReport);
 }
 
@@ -49,12 +53,17 @@ export function sshConnection(
  * SSH errors name neither the machine nor a remedy, and a machine whose systemd hangs tells nobody: a warning among
  * the update's diagnostics does.
  */
-function warnWhenSilent(args: BootReadinessArgs, ready: command.remote.Command): void {
+function warnWhenSilent(
+    args: BootReadinessArgs,
+    ready: command.remote.Command,
+    parent?: pulumi.Resource,
+): void {
     args.instanceId.apply(() => {
         const warning = setTimeout(() => {
             void pulumi.log.warn(
                 `Machine ${args.machineName} is not ready ${silence} s after its start. Its console: ${args.console}`,
-                ready,
+                // The command itself has no name in the log before it has ended.
+                parent,
             );
         }, silence * 1000);
         warning.unref();

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { type CloudConfig, dockerRole, machineConfig, renderUserData, unit } from "../../../cloud-init";
 import { consulNode } from "../../../components/clusters/consul";
 import { nomadNode } from "../../../components/clusters/nomad";
-import { readinessScript } from "../../../components/clusters/readiness";
+import { readinessCommand } from "../../../components/clusters/readiness";
 import { dataSource, systemdInContainer } from "../../../components/machines/docker-machine";
 import { run } from "../../support/command";
 import { docker } from "../../support/docker";
@@ -23,16 +23,15 @@ describe("a machine that boots", function () {
     this.timeout(180_000);
     const name = `gatehouse-boot-test-${process.pid}`;
     const ready = (seconds: number) => run("docker", ["exec", name, "gatehouse-ready", String(seconds)]);
-    const clusterReady = (script: "consul-ready.py" | "nomad-ready.py", port: number, clients: string[]) =>
-        run("docker", [
-            ...["exec", name, "sh", "-c"],
-            readinessScript(script, {
-                api: `http://127.0.0.1:${port}`,
-                servers: [node.name],
-                clients,
-                timeout: 60,
-            }),
-        ]);
+    const clusterReady = (script: "consul-ready.py" | "nomad-ready.py", port: number, clients: string[]) => {
+        const { create, stdin } = readinessCommand(script, {
+            api: `http://127.0.0.1:${port}`,
+            servers: [node.name],
+            clients,
+            timeout: 60,
+        });
+        return run("docker", ["exec", "--interactive", name, "sh", "-c", create], { input: stdin });
+    };
 
     afterEach(() => run("docker", ["rm", "--force", "--volumes", name]));
 
