@@ -1,4 +1,4 @@
-import { UNKNOWN, mergeSecrets, type Secrets, type Values } from "./values";
+import { equal, isObject, mergeSecrets, UNKNOWN, type Secrets, type Values } from "./values";
 import type { Properties, Property } from "./schema";
 import type { ResourceDefinition } from "./resource";
 
@@ -105,4 +105,28 @@ function propertySecrets(value: unknown, property: Property): Secrets {
         return Object.keys(secrets).length > 0 ? secrets : undefined;
     }
     return undefined;
+}
+
+/** An object whose fixed name its successor takes over has to go first; automatic names differ. */
+export function keepsFixedName(definition: ResourceDefinition<never>, state: Values, news: Values): boolean {
+    const automatic = news.__defaults;
+    return Object.entries(definition.inputs).some(
+        ([name, property]) =>
+            property.autoName &&
+            !(Array.isArray(automatic) && automatic.includes(name)) &&
+            equal(state[name], news[name]),
+    );
+}
+
+/** What an import records as the program's: not the empty values that a real object is full of. */
+export function importedInputs(observed: Values): Values {
+    const empty = (value: unknown): boolean =>
+        value === undefined ||
+        value === "" ||
+        ((Array.isArray(value) || isObject(value)) && Object.keys(value).length === 0);
+    return Object.fromEntries(Object.entries(observed).filter(([, value]) => !empty(value)));
+}
+
+export function withoutUndefined(values: Values): Values {
+    return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }

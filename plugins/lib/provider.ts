@@ -3,50 +3,35 @@ import { Empty } from "google-protobuf/google/protobuf/empty_pb";
 import * as plugin from "@pulumi/pulumi/proto/plugin_pb";
 import * as proto from "@pulumi/pulumi/proto/provider_pb";
 
-import { checkProperties, nameAutomatically, type CheckOptions, type Failure } from "./check";
+import { checkProperties, nameAutomatically, type CheckOptions } from "./check";
 import { decodeConfig } from "./config";
 import { diffProperties, refreshInputs, type Change } from "./diff";
 import { initFailed, refusal } from "./errors";
-import { silentLog, type EngineLog } from "./engine-log";
 import {
+    importedInputs,
+    keepsFixedName,
     nextState,
     outputSecrets,
     plannedCreation,
     plannedUpdate,
-    secretNames,
     withoutInternals,
+    withoutUndefined,
 } from "./operations";
-import { Cancelled, PartialFailure } from "./resource";
+import { checkFailure, diffResponse, identify, topLevel } from "./messages";
+import { PartialFailure } from "./resource";
+import { Operations, type Operation } from "./running";
 import { schemaJson } from "./schema-json";
-import {
-    decode,
-    encode,
-    equal,
-    hasUnknown,
-    isObject,
-    mergeSecrets,
-    type Decoded,
-    type Values,
-} from "./values";
+import { decode, encode, hasUnknown, mergeSecrets, type Decoded, type Values } from "./values";
 
+import type { EngineLog } from "./engine-log";
+import type { Properties } from "./schema";
 import type { Context, ProviderDefinition, ResourceDefinition } from "./resource";
-import type { Secrets } from "./values";
-
-interface Operation {
-    urn: string;
-    type: string;
-    name: string;
-    preview?: boolean;
-    /** Seconds; 0 for none. */
-    timeout?: number;
-    secrets: Secrets;
-}
 
 /** The engine's resource provider protocol over a table of resource definitions. One method per call of the protocol. */
 export class Provider<Client> {
     private client: Client | undefined;
     private acceptSecrets = true;
-    private readonly running = new Set<AbortController>();
+    private readonly operations = new Operations<Client>();
     private readonly official: string;
 
     constructor(
@@ -167,7 +152,12 @@ export class Provider<Client> {
 
     private async changes(
         definition: ResourceDefinition<Client>,
-        args: Omit<Operation, "secrets"> & { id: string; state: Values; oldInputs: Values; news: Decoded },
+        args: Omit<Operation, "secrets" | "inputs"> & {
+            id: string;
+            state: Values;
+            oldInputs: Values;
+            news: Decoded;
+        },
     ): Promise<Change[]> {
         let changes = diffProperties(args.oldInputs, args.news.values, definition.inputs);
         if (definition.diff) {
@@ -329,10 +319,13 @@ export class Provider<Client> {
 
     /** Aborts everything under way. */
     cancel(): Empty {
-        for (const controller of this.running) {
-            controller.abort(new Cancelled("the operation"));
-        }
+        this.operations.cancel();
         return new Empty();
+    }
+
+    /** Settles when nothing is under way any more. */
+    idle(): Promise<void> {
+        return this.operations.idle();
     }
 
     private encodeState(
@@ -362,43 +355,12 @@ export class Provider<Client> {
         return initFailed(error.id, properties, encodedInputs, error.reasons);
     }
 
-    private async run<Result>(
-        operation: Operation,
-        inputs: ResourceDefinition<Client>["inputs"],
+    private run<Result>(
+        operation: Omit<Operation, "inputs">,
+        inputs: Properties,
         work: (context: Context<Client>) => Promise<Result>,
     ): Promise<Result> {
-        const controller = new AbortController();
-        this.running.add(controller);
-        const timeout = operation.timeout ? operation.timeout * 1000 : undefined;
-        const timer =
-            timeout === undefined
-                ? undefined
-                : setTimeout(() => {
-                      const limit = `the custom timeout of ${operation.timeout} s has passed`;
-                      controller.abort(new Error(`${operation.name}: ${limit}`));
-                  }, timeout);
-        const context: Context<Client> = {
-            client: this.client as Client,
-            urn: operation.urn,
-            name: operation.name,
-            preview: operation.preview ?? false,
-            signal: controller.signal,
-            timeout,
-            secretInputs: secretNames(operation.secrets, inputs),
-            log: this.log?.forResource(operation.urn) ?? silentLog,
-        };
-        try {
-            return await work(context);
-        } catch (error) {
-            // What breaks off because of the abort often says less than the reason for it.
-            const aborted =
-                controller.signal.aborted && error instanceof Error && error.name === "AbortError";
-            throw aborted ? controller.signal.reason : error;
-        } finally {
-            clearTimeout(timer);
-            this.running.delete(controller);
-            await this.log?.flush();
-        }
+        return this.operations.run({ ...operation, inputs }, this.client as Client, this.log, work);
     }
 
     private resource(type: string): ResourceDefinition<Client> {
@@ -421,70 +383,4 @@ export class Provider<Client> {
     private checkOptions(what: string): CheckOptions {
         return { what, official: this.official };
     }
-}
-
-/** Type and name travel beside the URN in newer engines and inside it in older ones. */
-function identify(request: { getUrn(): string; getType(): string; getName(): string }): {
-    type: string;
-    name: string;
-} {
-    const parts = request.getUrn().split("::");
-    const type = request.getType() || (parts[2]?.split("$").pop() ?? "");
-    return { type, name: request.getName() || parts.slice(3).join("::") };
-}
-
-/** An object whose fixed name its successor takes over has to go first; automatic names differ. */
-function keepsFixedName(definition: ResourceDefinition<never>, state: Values, news: Values): boolean {
-    const automatic = news.__defaults;
-    return Object.entries(definition.inputs).some(
-        ([name, property]) =>
-            property.autoName &&
-            !(Array.isArray(automatic) && automatic.includes(name)) &&
-            equal(state[name], news[name]),
-    );
-}
-
-function importedInputs(observed: Values): Values {
-    const empty = (value: unknown): boolean =>
-        value === undefined ||
-        value === "" ||
-        ((Array.isArray(value) || isObject(value)) && Object.keys(value).length === 0);
-    return Object.fromEntries(Object.entries(observed).filter(([, value]) => !empty(value)));
-}
-
-function withoutUndefined(values: Values): Values {
-    return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
-}
-
-function topLevel(path: string): string {
-    return path.split(/[.[]/, 1)[0] ?? path;
-}
-
-function checkFailure(failure: Failure): proto.CheckFailure {
-    return new proto.CheckFailure().setProperty(failure.property).setReason(failure.reason);
-}
-
-function diffResponse(changes: Change[], deleteBeforeReplace: boolean): proto.DiffResponse {
-    const { Kind } = proto.PropertyDiff;
-    const kinds = {
-        add: [Kind.ADD, Kind.ADD_REPLACE],
-        delete: [Kind.DELETE, Kind.DELETE_REPLACE],
-        update: [Kind.UPDATE, Kind.UPDATE_REPLACE],
-    } as const;
-    const response = new proto.DiffResponse();
-    const { DIFF_NONE, DIFF_SOME } = proto.DiffResponse.DiffChanges;
-    response.setChanges(changes.length > 0 ? DIFF_SOME : DIFF_NONE);
-    response.setHasdetaileddiff(true);
-    const replaces = changes.filter((change) => change.replace);
-    // The engine's one-line summaries know properties by their first name only.
-    response.setReplacesList([...new Set(replaces.map((change) => topLevel(change.path)))]);
-    response.setDiffsList([...new Set(changes.map((change) => topLevel(change.path)))]);
-    response.setDeletebeforereplace(replaces.length > 0 && deleteBeforeReplace);
-    for (const change of changes) {
-        const kind = kinds[change.kind][change.replace ? 1 : 0];
-        response
-            .getDetaileddiffMap()
-            .set(change.path, new proto.PropertyDiff().setKind(kind).setInputdiff(true));
-    }
-    return response;
 }

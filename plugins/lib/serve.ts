@@ -14,8 +14,12 @@ const maximumMessage = 400 * 1024 * 1024;
 
 export interface RunningPlugin {
     port: number;
-    close(): void;
+    /** Aborts what is under way, gives it a moment to tidy up, and stops serving. */
+    close(): Promise<void>;
 }
+
+/** Less than the five seconds that the engine gives a plugin to end. */
+const tidyMilliseconds = 4000;
 
 /** Serves the provider on a port of the loopback interface. */
 export async function startServer<Client>(
@@ -56,8 +60,12 @@ export async function startServer<Client>(
     });
     return {
         port,
-        close: () => {
+        close: async () => {
             provider.cancel();
+            await Promise.race([
+                provider.idle(),
+                new Promise((resolve) => setTimeout(resolve, tidyMilliseconds).unref()),
+            ]);
             server.forceShutdown();
         },
     };
@@ -91,9 +99,6 @@ function asServiceError(error: unknown): grpc.ServiceError {
 /** What a plugin's `main.ts` calls: `pulumi-resource-<name> <engine address>`, the port as the first line of output. */
 export function serve<Client>(definition: ProviderDefinition<Client>): void {
     const engineAddress = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
-    // The engine starts a plugin in a process group of its own, so Ctrl-C does not reach it. SIGINT is the engine's
-    // way to end it when all is done; a plugin that ignores it costs every command five seconds.
-    process.on("SIGINT", () => process.exit(0));
     process.on("uncaughtException", (error) =>
         console.error(`${definition.name}: ${error.stack ?? error.message}`),
     );
@@ -101,7 +106,7 @@ export function serve<Client>(definition: ProviderDefinition<Client>): void {
     startServer(definition, engineAddress).then(
         (plugin) => {
             process.stdout.write(`${plugin.port}\n`);
-            exitWithParent(plugin);
+            endWithEngine(plugin);
         },
         (error: unknown) => {
             console.error(messageOf(error));
@@ -110,13 +115,20 @@ export function serve<Client>(definition: ProviderDefinition<Client>): void {
     );
 }
 
-/** An engine that is killed cannot stop its plugins. */
-function exitWithParent(plugin: RunningPlugin): void {
+/**
+ * Ctrl-C does not reach a plugin, which the engine starts in a process group of its own. SIGINT is the engine's way to
+ * end it when all is done (ignoring it costs every command five seconds); an engine that is killed just vanishes.
+ */
+function endWithEngine(plugin: RunningPlugin): void {
+    const end = (): void => void plugin.close().finally(() => process.exit(0));
+    process.on("SIGINT", end);
+    process.on("SIGTERM", end);
     const parent = process.ppid;
-    setInterval(() => {
+    const watch = setInterval(() => {
         if (process.ppid !== parent) {
-            plugin.close();
-            process.exit(1);
+            clearInterval(watch);
+            end();
         }
-    }, 1000).unref();
+    }, 1000);
+    watch.unref();
 }

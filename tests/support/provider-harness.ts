@@ -72,8 +72,7 @@ export class ProviderHarness {
         );
         harness = new ProviderHarness(client, () => {
             client.close();
-            plugin.close();
-            engine.forceShutdown();
+            void plugin.close().finally(() => engine.forceShutdown());
         });
         await harness.configure(config);
         return harness;
