@@ -3,6 +3,7 @@
 
 const fs = require("node:fs");
 const path = require("node:path");
+const { Readable } = require("node:stream");
 const { pipeline } = require("node:stream/promises");
 const zlib = require("node:zlib");
 const { mustRun } = require("./run");
@@ -22,7 +23,10 @@ async function unzipFile(archive, member, target) {
             throw new Error(`${archive} is damaged: no file header where the directory says`);
         }
         const start = entry.offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
-        const source = fs.createReadStream(archive, { start, end: start + entry.compressed - 1 });
+        const source =
+            entry.compressed === 0
+                ? Readable.from([])
+                : fs.createReadStream(archive, { start, end: start + entry.compressed - 1 });
         const sink = fs.createWriteStream(target, { mode: 0o755 });
         if (entry.method === 0) {
             await pipeline(source, sink);

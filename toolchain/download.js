@@ -111,8 +111,9 @@ class Downloader {
         let received = 0;
         await new Promise((resolve, reject) => {
             const fail = (/** @type {string} */ why) => {
-                response.destroy();
+                // In this order: destroying it reports another failure.
                 reject(this.giveUp(url.host, `${address}: ${why}`));
+                response.destroy();
             };
             response.setTimeout(this.idleTimeout * 1000, () => fail(`no data for ${this.idleTimeout} s`));
             response.on("data", (/** @type {Buffer} */ chunk) => {
