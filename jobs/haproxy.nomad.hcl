@@ -186,9 +186,10 @@ job "haproxy" {
               http-error status 504 content-type text/html file /etc/haproxy/errors/unavailable.html
 
           resolvers consul
-              # Over TCP: an answer by UDP ends at about 100 instances.
+              # Over TCP, and with room: an answer of 8192 bytes, the most that UDP can be trusted with, ends at 60
+              # instances.
               nameserver consul tcp@${var.consul_dns}
-              accepted_payload_size 8192
+              accepted_payload_size 65535
               # How often Consul is asked (`hold valid` no longer says so).
               timeout resolve 100ms
               timeout retry 200ms
