@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 /** How the Nomad API is reached. Resources that name no provider use the stack's `nomad:` configuration. */
 export declare class Provider extends pulumi.ProviderResource {
-    static isInstance(obj: any): obj is Provider;
+    static isInstance(obj: unknown): obj is Provider;
     readonly address: pulumi.Output<string>;
     readonly caFile: pulumi.Output<string | undefined>;
     readonly caPem: pulumi.Output<string | undefined>;
@@ -54,7 +54,7 @@ export declare class Job extends pulumi.CustomResource {
         state?: JobState,
         opts?: pulumi.CustomResourceOptions,
     ): Job;
-    static isInstance(obj: any): obj is Job;
+    static isInstance(obj: unknown): obj is Job;
     /** @deprecated Empty unless `readAllocationIds` is set. */
     readonly allocationIds: pulumi.Output<string[]>;
     readonly datacenters: pulumi.Output<string[]>;
@@ -136,7 +136,7 @@ export declare class Variable extends pulumi.CustomResource {
         state?: VariableState,
         opts?: pulumi.CustomResourceOptions,
     ): Variable;
-    static isInstance(obj: any): obj is Variable;
+    static isInstance(obj: unknown): obj is Variable;
     /** Secret. */
     readonly items: pulumi.Output<{ [key: string]: string }>;
     readonly namespace: pulumi.Output<string | undefined>;

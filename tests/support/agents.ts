@@ -85,15 +85,15 @@ export async function startNomad(): Promise<Agent> {
 
 /** Tasks outlive an agent that is not in development mode. */
 async function stopJobs(address: string): Promise<void> {
-    const get = async (path: string): Promise<any> => (await fetch(address + path)).json();
-    for (const job of await get("/v1/jobs?namespace=*")) {
+    const get = async <T>(path: string): Promise<T[]> => (await fetch(address + path)).json() as Promise<T[]>;
+    for (const job of await get<{ ID: string; Namespace: string }>("/v1/jobs?namespace=*")) {
         // Not purged: the servers forget a purged job's allocations at once.
         await fetch(`${address}/v1/job/${encodeURIComponent(job.ID)}?namespace=${job.Namespace}`, {
             method: "DELETE",
         });
     }
     await eventually("all allocations have stopped", async () => {
-        const running = (await get("/v1/allocations?namespace=*")).filter((each: any) =>
+        const running = (await get<{ ClientStatus: string }>("/v1/allocations?namespace=*")).filter((each) =>
             ["running", "pending"].includes(each.ClientStatus),
         );
         if (running.length > 0) {

@@ -76,11 +76,11 @@ describe("the random plugin", () => {
         const { id, outputs } = await create(password, { length: 24, special: false, minNumeric: 3 });
         assert.equal(id, "none");
         assert.ok(outputs.result instanceof Secret && outputs.bcryptHash instanceof Secret);
-        const { result, bcryptHash, numeric, number } = plain(outputs) as Record<string, any>;
-        assert.match(result, /^[A-Za-z0-9]{24}$/);
-        assert.match(bcryptHash, /^\$2a\$10\$/);
-        assert.ok(await compare(result, bcryptHash));
-        assert.deepEqual([numeric, number], [true, true]);
+        const { result, bcryptHash, numeric, number } = plain(outputs) as Record<string, string>;
+        assert.match(result!, /^[A-Za-z0-9]{24}$/);
+        assert.match(bcryptHash!, /^\$2a\$10\$/);
+        assert.ok(await compare(result!, bcryptHash!));
+        assert.deepEqual([numeric, number].map(String), ["true", "true"]);
     });
 
     it("replaces on every change and finds nothing to do otherwise", async () => {
