@@ -21,6 +21,7 @@ const modules = path.join(__dirname, "modules");
  * @param {Platform} platform
  * @param {string} output
  * @param {NodeJS.ProcessEnv} [env]
+ * @returns {{ args: string[], cwd: string, env: NodeJS.ProcessEnv }}
  */
 function buildCommand(source, platform, output, env = process.env) {
     const native = platform.os === process.platform && platform.arch === hostArchitecture();

@@ -20,9 +20,17 @@ describe("signatures", () => {
 
     /** A key of its own, as an armoured file with its fingerprint. */
     function makeSigner(user: string, ...options: string[]): { file: string; fingerprint: string } {
-        gpg(...options, "--quick-generate-key", user, "ed25519", "sign", options.length > 0 ? "seconds=60" : "never");
+        gpg(
+            ...options,
+            "--quick-generate-key",
+            user,
+            "ed25519",
+            "sign",
+            options.length > 0 ? "seconds=60" : "never",
+        );
         fs.writeFileSync(file(`${user}.asc`), gpg("--armor", "--export", user));
-        const fingerprint = /^fpr:+([0-9A-F]{40})/m.exec(gpg("--with-colons", "--list-keys", user))?.[1] ?? "";
+        const fingerprint =
+            /^fpr:+([0-9A-F]{40})/m.exec(gpg("--with-colons", "--list-keys", user))?.[1] ?? "";
         return { file: file(`${user}.asc`), fingerprint };
     }
 
@@ -64,7 +72,10 @@ describe("signatures", () => {
     it("refuses a key file that has another key than the pinned one", async () => {
         const swapped = makeSigner("swapped");
         const signer = { file: swapped.file, fingerprint: signers.hashicorp.fingerprint };
-        await assert.rejects(verifySignature(signer, file("sums"), sign("swapped")), /expected the key C874011F/);
+        await assert.rejects(
+            verifySignature(signer, file("sums"), sign("swapped")),
+            /expected the key C874011F/,
+        );
     });
 
     it("accepts one that was made before its key expired", async () => {
@@ -82,9 +93,13 @@ describe("signatures", () => {
     });
 
     it("carry HashiCorp's key, by its published fingerprint", () => {
-        const output = execFileSync("gpg", ["--homedir", home, "--with-colons", "--show-keys", signers.hashicorp.file], {
-            encoding: "utf8",
-        });
+        const output = execFileSync(
+            "gpg",
+            ["--homedir", home, "--with-colons", "--show-keys", signers.hashicorp.file],
+            {
+                encoding: "utf8",
+            },
+        );
         assert.equal(/^fpr:+([0-9A-F]{40})/m.exec(output)?.[1], signers.hashicorp.fingerprint);
     });
 });

@@ -39,7 +39,8 @@ const expected: Record<string, string[]> = {
     ),
     "envoy 1.40.0": ["linux-x86_64", "linux-aarch_64"]
         .map(
-            (platform) => `https://github.com/envoyproxy/envoy/releases/download/v1.40.0/envoy-1.40.0-${platform}`,
+            (platform) =>
+                `https://github.com/envoyproxy/envoy/releases/download/v1.40.0/envoy-1.40.0-${platform}`,
         )
         .concat("-", "-"),
 };
@@ -89,7 +90,12 @@ describe("checksumOf", () => {
     const other = "b".repeat(64);
 
     it("reads plain, binary-mode and relative names", () => {
-        for (const line of [`${sum}  tool.zip`, `${sum} *tool.zip`, `${sum}  ./tool.zip`, `${sum.toUpperCase()}  tool.zip`]) {
+        for (const line of [
+            `${sum}  tool.zip`,
+            `${sum} *tool.zip`,
+            `${sum}  ./tool.zip`,
+            `${sum.toUpperCase()}  tool.zip`,
+        ]) {
             assert.equal(checksumOf(`${other}  tool.zip.sig\n${line}\n`, "tool.zip"), sum, line);
         }
     });

@@ -30,7 +30,9 @@ describe("toolchain/versions.json", () => {
 
     it("stamps the Pulumi CLI with its own version", () => {
         assert.ok(
-            versions.tools["pulumi"]?.go?.ldflags.endsWith(`version.Version=v${versions.tools["pulumi"].version}`),
+            versions.tools["pulumi"]?.go?.ldflags.endsWith(
+                `version.Version=v${versions.tools["pulumi"].version}`,
+            ),
         );
     });
 
@@ -66,7 +68,10 @@ describe("toolchain/labs.json", () => {
     for (const lab of Object.keys(labs).filter((name) => name !== "$comment")) {
         it(`names only what exists for ${lab}`, () => {
             const needs = needsOf(lab);
-            for (const tool of [...needs.tools, ...withParents(needs.images).flatMap((name) => baseImages[name]?.tools ?? [])]) {
+            for (const tool of [
+                ...needs.tools,
+                ...withParents(needs.images).flatMap((name) => baseImages[name]?.tools ?? []),
+            ]) {
                 assert.ok(tool in versions.tools, tool);
             }
             for (const plugin of needs.plugins) {
@@ -79,7 +84,9 @@ describe("toolchain/labs.json", () => {
         assert.throws(
             () => needsOf("nomda"),
             (error: Error & { remedy?: string }) =>
-                error.message.includes("gatehouse:lab") && error.message.includes("nomda") && /nomad/.test(error.remedy ?? ""),
+                error.message.includes("gatehouse:lab") &&
+                error.message.includes("nomda") &&
+                /nomad/.test(error.remedy ?? ""),
         );
     });
 });

@@ -1,0 +1,329 @@
+import * as assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { root } from "../../../toolchain/paths";
+import { versions } from "../../../toolchain/versions";
+
+/**
+ * A Pulumi CLI that keeps its state as the real one does, writes down how it was called, and waits or fails on
+ * request. What the real one does is the lab test's business; here it is what the front door asks of it.
+ */
+const fakePulumi = `#!${process.execPath}
+const fs = require("fs"), path = require("path");
+const args = process.argv.slice(2);
+const log = (line) => fs.appendFileSync(process.env.FAKE_LOG, line + "\\n");
+if (args[0] === "version") { console.log("v${versions.tools["pulumi"]!.version}"); process.exit(0); }
+log(args.join(" "));
+if (process.env.PULUMI_CONFIG_PASSPHRASE_FILE) fs.readFileSync(process.env.PULUMI_CONFIG_PASSPHRASE_FILE);
+const base = new URL(process.env.PULUMI_BACKEND_URL).pathname;
+const state = path.join(base, ".pulumi/stacks/gatehouse/fake.json");
+const read = () => JSON.parse(fs.readFileSync(state, "utf8"));
+const write = (latest) => {
+    fs.mkdirSync(path.dirname(state), { recursive: true });
+    fs.writeFileSync(state, JSON.stringify({ version: 3, checkpoint: { latest } }));
+};
+if (args[0] === "stack" && args[1] === "init") {
+    const file = "Pulumi.fake.yaml";
+    fs.writeFileSync(file, "encryptionsalt: v1:salt\\n" + fs.readFileSync(file, "utf8"));
+    write({ resources: [] });
+} else if (args[0] === "stack" && args[1] === "export") {
+    console.log(JSON.stringify({ version: 3, deployment: read().checkpoint.latest }));
+} else if (args[0] === "stack" && args[1] === "import") {
+    write(JSON.parse(fs.readFileSync(0, "utf8")).deployment);
+} else if (args[0] === "stack" && args[1] === "rm") {
+    fs.rmSync(state);
+} else if (args[0] === "up") {
+    const config = fs.readFileSync(args[args.indexOf("--config-file") + 1], "utf8");
+    log("config " + JSON.stringify(config));
+    if (process.env.FAKE_WAIT) {
+        process.on("SIGINT", () => { log("SIGINT"); setTimeout(() => process.exit(255), 300); });
+        setInterval(() => {}, 1000);
+    } else if (process.env.FAKE_FAIL) {
+        process.exit(255);
+    } else {
+        write({ resources: [{ type: "pulumi:pulumi:Stack", outputs: { urls: { webapp: "http://127.0.0.1:8000" } } }] });
+    }
+}
+`;
+
+describe("the front door", function () {
+    this.timeout(60_000);
+    let checkout: string;
+
+    beforeEach(() => {
+        checkout = fs.mkdtempSync(path.join(os.tmpdir(), "gatehouse-front-"));
+        fs.cpSync(path.join(root, "toolchain"), path.join(checkout, "toolchain"), { recursive: true });
+        for (const file of ["package.json", "package-lock.json", "Pulumi.yaml"]) {
+            fs.copyFileSync(path.join(root, file), path.join(checkout, file));
+        }
+        fs.symlinkSync(path.join(root, "node_modules"), path.join(checkout, "node_modules"));
+        const needs = { tools: ["pulumi", "pulumi-language-nodejs"], images: [], plugins: [] };
+        fs.writeFileSync(path.join(checkout, "toolchain/labs.json"), JSON.stringify({ nomad: needs }));
+        fs.writeFileSync(path.join(checkout, "Pulumi.fake.yaml"), stackFile);
+        fs.mkdirSync(path.join(checkout, "bin"));
+        fs.writeFileSync(path.join(checkout, "bin/pulumi"), fakePulumi, { mode: 0o755 });
+        fs.writeFileSync(path.join(checkout, "bin/pulumi-language-nodejs"), "", { mode: 0o755 });
+    });
+    afterEach(() => fs.rmSync(checkout, { recursive: true, force: true }));
+
+    /** A subnet and ports that no lab on this computer has. */
+    const stackFile =
+        "config:\n  gatehouse:lab: nomad\n  gatehouse:network: { subnet: 10.199.77.0/24 }\n  gatehouse:ports: " +
+        "{ webapp: 18401, haproxyStats: 18402, consul: 18403, nomad: 18404, dashboard: 18405, registry: 18406 }\n";
+
+    const environment = (extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
+        PATH: `${checkout}/bin:${process.env["PATH"]}`,
+        HOME: checkout,
+        GATEHOUSE_CACHE: path.join(checkout, "cache"),
+        FAKE_LOG: path.join(checkout, "log"),
+        DOCKER_HOST: process.env["DOCKER_HOST"],
+        ...extra,
+    });
+
+    function cli(args: string[], extra: NodeJS.ProcessEnv = {}) {
+        return spawnSync(process.execPath, ["toolchain/cli.js", ...args], {
+            cwd: checkout,
+            env: environment(extra),
+            encoding: "utf8",
+        });
+    }
+
+    const calls = (): string[] => {
+        const log = path.join(checkout, "log");
+        return fs.existsSync(log) ? fs.readFileSync(log, "utf8").trim().split("\n") : [];
+    };
+    const statePath = (...parts: string[]): string =>
+        path.join(checkout, ".gatehouse/state/.pulumi", ...parts);
+
+    it("makes the stack once, brings it up unattended, and ends with the URLs", () => {
+        const first = cli(["up", "fake"]);
+        assert.equal(first.status, 0, first.stderr);
+        assert.match(first.stdout, /^ {2}webapp {2}http:\/\/127\.0\.0\.1:8000$/m);
+        assert.equal(cli(["up", "fake"]).status, 0);
+        const commands = calls().filter((line) => !line.startsWith("config"));
+        assert.deepEqual(
+            commands.map((line) => line.split(" ").slice(0, 2).join(" ")),
+            ["stack init", "up --stack", "up --stack"],
+        );
+        assert.ok(commands[1]?.includes("--yes") && commands[1].includes("--non-interactive"));
+    });
+
+    it("keeps the salt out of git, and the passphrase to its owner", () => {
+        assert.equal(cli(["up", "fake"]).status, 0);
+        assert.equal(fs.readFileSync(path.join(checkout, "Pulumi.fake.yaml"), "utf8"), stackFile);
+        const configs = calls().filter((line) => line.startsWith("config "));
+        assert.deepEqual(configs, [`config ${JSON.stringify(`encryptionsalt: v1:salt\n${stackFile}`)}`]);
+        assert.equal(fs.statSync(path.join(checkout, ".gatehouse/passphrase")).mode & 0o777, 0o600);
+    });
+
+    it("hands later changes of the stack file over, with the same salt", () => {
+        assert.equal(cli(["up", "fake"]).status, 0);
+        fs.appendFileSync(path.join(checkout, "Pulumi.fake.yaml"), "  gatehouse:datacenter: dc2\n");
+        assert.equal(cli(["up", "fake"]).status, 0);
+        const last =
+            calls()
+                .filter((line) => line.startsWith("config "))
+                .at(-1) ?? "";
+        assert.match(last, /encryptionsalt: v1:salt.*datacenter: dc2/);
+    });
+
+    it("leaves nothing of the stack behind", () => {
+        assert.equal(cli(["up", "fake"]).status, 0);
+        const down = cli(["down", "fake"]);
+        assert.equal(down.status, 0, down.stderr);
+        assert.ok(calls().some((line) => line.startsWith("destroy --stack fake")));
+        const left = fs.readdirSync(path.join(checkout, ".gatehouse"), { recursive: true }).map(String);
+        assert.deepEqual(
+            left.filter((file) => file.includes("fake")),
+            [],
+        );
+        assert.equal(cli(["down", "fake"]).status, 0, "a second time");
+    });
+
+    const refusals = [
+        {
+            title: "a stack without a file",
+            args: ["up", "nowhere"],
+            says: /STACK=nowhere: there is no Pulumi\.nowhere\.yaml/,
+            remedy: /fake/,
+        },
+        {
+            title: "a name that is none",
+            args: ["up", "../x"],
+            says: /STACK=\.\.\/x is not a stack name/,
+            remedy: /letters/,
+        },
+        {
+            title: "outputs of a stack that is not up",
+            args: ["outputs", "fake"],
+            says: /not up/,
+            remedy: /make up STACK=fake/,
+        },
+    ];
+    for (const { title, args, says, remedy } of refusals) {
+        it(`refuses ${title}, with a remedy`, () => {
+            const result = cli(args);
+            assert.equal(result.status, 1);
+            assert.match(result.stderr, says);
+            assert.match(/what to do: .*/.exec(result.stderr)?.[0] ?? "", remedy);
+            assert.deepEqual(calls(), []);
+        });
+    }
+
+    it("refuses an unknown lab before it does anything", () => {
+        fs.writeFileSync(path.join(checkout, "Pulumi.fake.yaml"), "config:\n  gatehouse:lab: nomda\n");
+        const result = cli(["up", "fake"]);
+        assert.equal(result.status, 1);
+        assert.match(result.stderr, /gatehouse:lab: there is no lab named nomda\n.*choose one of nomad/);
+        assert.deepEqual(calls(), []);
+    });
+
+    it("refuses a taken port before it does anything", async () => {
+        const holder = spawn(process.execPath, [
+            "-e",
+            'require("net").createServer().listen(18401, "127.0.0.1", () => console.log("ready"))',
+        ]);
+        try {
+            await once(holder.stdout, "data");
+            const result = cli(["up", "fake"]);
+            assert.equal(result.status, 1);
+            assert.match(
+                result.stderr,
+                /nothing was changed:\n.*gatehouse:ports\.webapp: port 18401 is already taken by/,
+            );
+            assert.deepEqual(calls(), []);
+        } finally {
+            holder.kill();
+        }
+    });
+
+    it("says how to go on after a failure", () => {
+        const result = cli(["up", "fake"], { FAKE_FAIL: "1" });
+        assert.equal(result.status, 1);
+        assert.match(result.stderr, /what to do: .*"make up STACK=fake" again.*"make down STACK=fake"/);
+    });
+
+    it("passes an interruption on exactly once, waits for Pulumi, and says how to go on", async () => {
+        const run = spawn(process.execPath, ["toolchain/cli.js", "up", "fake"], {
+            cwd: checkout,
+            env: environment({ FAKE_WAIT: "1" }),
+            stdio: ["ignore", "ignore", "pipe"],
+            detached: true,
+        });
+        let errors = "";
+        run.stderr.on("data", (text) => (errors += text));
+        const deadline = Date.now() + 30_000;
+        while (!calls().some((line) => line.startsWith("config "))) {
+            assert.ok(Date.now() < deadline, `pulumi up was not called: ${errors}`);
+            await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+        process.kill(-run.pid!, "SIGINT"); // To the whole group, as a terminal does.
+        await once(run, "close");
+        assert.equal(run.exitCode, 1);
+        assert.equal(calls().filter((line) => line === "SIGINT").length, 1);
+        assert.match(errors, /up was interrupted.*\n.*"make up STACK=fake" goes on from there/);
+    });
+
+    describe("after a run that was killed", () => {
+        function leave(lock: object): void {
+            const folder = statePath("locks/organization/gatehouse/fake");
+            fs.mkdirSync(folder, { recursive: true });
+            fs.writeFileSync(path.join(folder, "1.json"), JSON.stringify(lock));
+            fs.writeFileSync(path.join(folder, "1.json.attrs"), "{}");
+        }
+
+        beforeEach(() => {
+            fs.mkdirSync(statePath("stacks/gatehouse"), { recursive: true });
+            const resource = {
+                urn: "urn:pulumi:fake::gatehouse::docker:index/network:Network::net",
+                type: "docker:index/network:Network",
+            };
+            const latest = {
+                resources: [{ type: "pulumi:pulumi:Stack" }],
+                pending_operations: [
+                    {
+                        type: "creating",
+                        resource: { ...resource, inputs: { name: "gatehouse-fake-nothing" } },
+                    },
+                ],
+            };
+            fs.writeFileSync(
+                statePath("stacks/gatehouse/fake.json"),
+                JSON.stringify({ version: 3, checkpoint: { latest } }),
+            );
+        });
+
+        it("releases its lock, clears what was pending, and goes on", () => {
+            const gone = spawnSync(process.execPath, ["-e", ""]).pid;
+            leave({ pid: gone, username: "me", hostname: os.hostname(), timestamp: "2026-01-01T00:00:00Z" });
+            const result = cli(["up", "fake"], { FAKE_FAIL: "1" });
+            assert.match(result.stderr, /its lock on the stack is released/);
+            assert.match(result.stderr, /interrupted during creating net/);
+            assert.deepEqual(fs.readdirSync(statePath("locks/organization/gatehouse/fake")), []);
+            const state = JSON.parse(fs.readFileSync(statePath("stacks/gatehouse/fake.json"), "utf8"));
+            assert.deepEqual(state.checkpoint.latest.pending_operations, []);
+            assert.equal(state.checkpoint.latest.resources.length, 1);
+            assert.ok(calls().some((line) => line.startsWith("up ")));
+        });
+
+        it("does not break into one that still runs, and names it", async () => {
+            const name = path.join(checkout, "bin", "pulumi-runs");
+            fs.copyFileSync(process.execPath, name);
+            fs.chmodSync(name, 0o755);
+            const other = spawn(name, ["-e", "console.log(1); setInterval(() => {}, 1000)"]);
+            try {
+                await once(other.stdout, "data");
+                leave({
+                    pid: other.pid,
+                    username: "me",
+                    hostname: os.hostname(),
+                    timestamp: "2026-01-01T00:00:00Z",
+                });
+                const result = cli(["up", "fake"]);
+                assert.equal(result.status, 1);
+                assert.match(
+                    result.stderr,
+                    new RegExp(`another run is working on the stack fake: process ${other.pid} `),
+                );
+                assert.deepEqual(calls(), []);
+            } finally {
+                other.kill("SIGKILL");
+            }
+        });
+    });
+
+    it("leaves the state to the backend that the user chose", () => {
+        const elsewhere = path.join(checkout, "elsewhere");
+        fs.mkdirSync(elsewhere);
+        const extra = { PULUMI_BACKEND_URL: `file://${elsewhere}`, PULUMI_CONFIG_PASSPHRASE: "x" };
+        const result = cli(["env", "fake"], extra);
+        assert.equal(result.status, 0, result.stderr);
+        assert.doesNotMatch(result.stdout, /PULUMI_BACKEND_URL|PASSPHRASE/);
+        assert.ok(!fs.existsSync(path.join(checkout, ".gatehouse/passphrase")));
+        const login = path.join(checkout, ".pulumi");
+        fs.mkdirSync(login);
+        fs.writeFileSync(
+            path.join(login, "credentials.json"),
+            JSON.stringify({ current: "https://api.pulumi.com" }),
+        );
+        assert.doesNotMatch(cli(["env", "fake"]).stdout, /PULUMI_BACKEND_URL/);
+        fs.rmSync(login, { recursive: true });
+        assert.match(
+            cli(["env", "fake"]).stdout,
+            /^export PULUMI_BACKEND_URL='file:\/\/.*\.gatehouse\/state'$/m,
+        );
+    });
+
+    it("keeps the state of stacks that are up when told to clean", () => {
+        assert.equal(cli(["up", "fake"]).status, 0);
+        // No engine: should it not refuse, it must not take this computer's images.
+        const result = cli(["clean"], { DOCKER_HOST: "unix:///nowhere/docker.sock" });
+        assert.equal(result.status, 1);
+        assert.match(result.stderr, /these stacks still exist: fake\n.*make down STACK=fake/);
+        assert.ok(fs.existsSync(statePath("stacks/gatehouse/fake.json")));
+    });
+});
