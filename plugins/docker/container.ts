@@ -1,6 +1,7 @@
 import type Docker from "dockerode";
 
 import {
+    EngineGone,
     isObject,
     PartialFailure,
     pause,
@@ -56,18 +57,18 @@ export const container = resource<Engine, ContainerInputs, ContainerOutputs>({
         const made = await make(context, inputs);
         await noteCreation(made.id);
         try {
-            try {
-                await prepare(context, made, inputs);
-            } catch (error) {
-                // It has not run yet, or could not: nothing is lost, and the next run starts afresh.
-                await discard(made);
-                throw error;
-            }
+            await prepare(context, made, inputs);
             const containerLogs = await finish(context, made, inputs);
             return {
                 id: made.id,
                 outputs: { ...outputsOf(await inspect(context, made), inputs), ...containerLogs },
             };
+        } catch (error) {
+            // A container that could not start, or that nobody will record: the next run starts afresh.
+            if (!(error instanceof PartialFailure) || context.signal.reason instanceof EngineGone) {
+                await discard(made);
+            }
+            throw error;
         } finally {
             await noteRecorded(made.id);
         }

@@ -1,6 +1,6 @@
 /** Everything that a stand-in provider is written with. */
 export * from "./schema";
-export { PartialFailure, Cancelled, resource } from "./resource";
+export { Cancelled, EngineGone, PartialFailure, resource } from "./resource";
 export type {
     Context,
     CreateResult,

@@ -318,8 +318,8 @@ export class Provider<Client> {
     }
 
     /** Aborts everything under way. */
-    cancel(): Empty {
-        this.operations.cancel();
+    cancel(reason?: Error): Empty {
+        this.operations.cancel(reason);
         return new Empty();
     }
 

@@ -136,6 +136,14 @@ export class PartialFailure extends Error {
     }
 }
 
+/** Why an operation is aborted when its engine has vanished: nobody will record what the operation makes. */
+export class EngineGone extends Error {
+    constructor() {
+        super("the Pulumi engine has gone away");
+        this.name = "EngineGone";
+    }
+}
+
 /** Thrown by waiting code when the user has cancelled. */
 export class Cancelled extends Error {
     constructor(what: string) {

@@ -39,9 +39,9 @@ export class Operations<Client> {
         return result;
     }
 
-    cancel(): void {
+    cancel(reason: Error = new Cancelled("the operation")): void {
         for (const controller of this.running.keys()) {
-            controller.abort(new Cancelled("the operation"));
+            controller.abort(reason);
         }
     }
 

@@ -5,6 +5,7 @@ import { ResourceProviderService } from "@pulumi/pulumi/proto/provider_grpc_pb";
 import { EngineLog } from "./engine-log";
 import { messageOf, refusal } from "./errors";
 import { Provider } from "./provider";
+import { EngineGone } from "./resource";
 
 import type { PluginAttach } from "@pulumi/pulumi/proto/plugin_pb";
 import type { ProviderDefinition } from "./resource";
@@ -15,7 +16,7 @@ const maximumMessage = 400 * 1024 * 1024;
 export interface RunningPlugin {
     port: number;
     /** Aborts what is under way, gives it a moment to tidy up, and stops serving. */
-    close(): Promise<void>;
+    close(reason?: Error): Promise<void>;
 }
 
 /** Less than the five seconds that the engine gives a plugin to end. */
@@ -60,8 +61,8 @@ export async function startServer<Client>(
     });
     return {
         port,
-        close: async () => {
-            provider.cancel();
+        close: async (reason) => {
+            provider.cancel(reason);
             await Promise.race([
                 provider.idle(),
                 new Promise((resolve) => setTimeout(resolve, tidyMilliseconds).unref()),
@@ -120,14 +121,14 @@ export function serve<Client>(definition: ProviderDefinition<Client>): void {
  * end it when all is done (ignoring it costs every command five seconds); an engine that is killed just vanishes.
  */
 function endWithEngine(plugin: RunningPlugin): void {
-    const end = (): void => void plugin.close().finally(() => process.exit(0));
-    process.on("SIGINT", end);
-    process.on("SIGTERM", end);
+    const end = (reason?: Error): void => void plugin.close(reason).finally(() => process.exit(0));
+    process.on("SIGINT", () => end());
+    process.on("SIGTERM", () => end());
     const parent = process.ppid;
     const watch = setInterval(() => {
         if (process.ppid !== parent) {
             clearInterval(watch);
-            end();
+            end(new EngineGone());
         }
     }, 1000);
     watch.unref();
