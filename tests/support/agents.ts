@@ -185,7 +185,6 @@ async function launch(
     };
     const end = async (): Promise<void> => {
         const ending = child;
-        child = undefined;
         if (!ending || ending.exitCode !== null || ending.signalCode !== null) {
             return;
         }
