@@ -33,6 +33,12 @@ variable "dashboard_port" {
   description = "The dashboard's port on its machine."
 }
 
+variable "node" {
+  type        = string
+  default     = ""
+  description = "The machine that the dashboard runs on; any if empty."
+}
+
 job "countdash" {
   datacenters = var.datacenters
   type        = "service"
@@ -116,6 +122,15 @@ job "countdash" {
   }
 
   group "dashboard" {
+    # Static ports and a published address belong to one machine.
+    dynamic "constraint" {
+      for_each = var.node == "" ? [] : [var.node]
+      content {
+        attribute = "${node.unique.name}"
+        value     = constraint.value
+      }
+    }
+
     shutdown_delay = "1s"
 
     network {

@@ -28,6 +28,12 @@ variable "consul_dns" {
   description = "Consul's DNS server as HAProxy's machine reaches it."
 }
 
+variable "node" {
+  type        = string
+  default     = ""
+  description = "The machine that it runs on; any if empty."
+}
+
 job "haproxy" {
   datacenters = var.datacenters
   type        = "service"
@@ -45,6 +51,15 @@ job "haproxy" {
   }
 
   group "haproxy" {
+    # Static ports and a published address belong to one machine.
+    dynamic "constraint" {
+      for_each = var.node == "" ? [] : [var.node]
+      content {
+        attribute = "${node.unique.name}"
+        value     = constraint.value
+      }
+    }
+
     shutdown_delay = "1s"
 
     network {

@@ -7,6 +7,8 @@ export interface HaproxyJobArgs {
     datacenters: string[];
     /** The image made from images/haproxy. A change stops HAProxy and starts the new one: its ports are fixed. */
     image: pulumi.Input<string>;
+    /** Name of the machine whose ports 80 and 1936 it takes. Default: any machine. A change moves it. */
+    node?: string;
     /** Servers that the backend has room for; see `slotCount`. A change is a reload, which loses no request. */
     slots: number;
     /** For the statistics page and `/metrics`; letters, digits, `-`, `_` and `.` only. A change is a reload. */
@@ -52,6 +54,7 @@ export class HaproxyJob extends pulumi.ComponentResource {
                 variables: {
                     datacenters: args.datacenters,
                     image: args.image,
+                    node: args.node ?? "",
                     consul_dns: args.consulDns ?? "127.0.0.1:8600",
                 },
             },

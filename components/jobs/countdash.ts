@@ -12,6 +12,8 @@ export interface CountDashArgs {
     dashboardImage: pulumi.Input<string>;
     /** Envoy's image. */
     sidecarImage: pulumi.Input<string>;
+    /** Name of the machine that the dashboard runs on. Default: any machine. A change moves it. */
+    node?: string;
     /** The dashboard's port on its machine. Default 9002. A change moves it. */
     dashboardPort?: number;
     /**
@@ -47,6 +49,7 @@ export class CountDash extends pulumi.ComponentResource {
                     api_image: args.apiImage,
                     dashboard_image: args.dashboardImage,
                     sidecar_image: args.sidecarImage,
+                    node: args.node ?? "",
                     dashboard_port: args.dashboardPort ?? 9002,
                 },
             },
