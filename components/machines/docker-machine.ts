@@ -52,13 +52,15 @@ export class DockerMachine extends pulumi.ComponentResource implements Machine {
         this.resource = container;
         this.connection = pulumi
             .all([args.operatorKey.privateKeyOpenssh, hostKey.publicKeyOpenssh])
-            .apply(([privateKey, publicKey]) => ({
-                host: "127.0.0.1",
-                port: args.sshPort,
-                user: "root",
-                privateKey,
-                hostKey: publicKey.trim(),
-            }));
+            .apply(([privateKey, publicKey]) =>
+                pulumi.secret({
+                    host: "127.0.0.1",
+                    port: args.sshPort,
+                    user: "root",
+                    privateKey,
+                    hostKey: publicKey.trim(),
+                }),
+            );
         this.ready = bootReadiness(
             {
                 machineName: name,
@@ -163,7 +165,7 @@ function renderSeed(args: DockerMachineArgs, hostKey: tls.PrivateKey): pulumi.Ou
                 ssh_authorized_keys: [operator.trim()],
                 ssh_keys: { ed25519_private: privateKey, ed25519_public: publicKey.trim() },
             };
-            return renderUserData(mergeCloudConfig(cloudConfig as CloudConfig, access));
+            return pulumi.secret(renderUserData(mergeCloudConfig(cloudConfig as CloudConfig, access)));
         });
 }
 

@@ -48,11 +48,11 @@ export interface Machine {
     readonly connection: pulumi.Output<Connection>;
     /** Changes when the machine is replaced: for `triggers` of commands that run on it. */
     readonly instanceId: pulumi.Output<string>;
-    /** Resolves when cloud-init has finished and no unit has failed. */
+    /** Resolves when cloud-init has finished and every unit of the machine's roles runs. */
     readonly ready: pulumi.Output<BootReport>;
     /** Where an operator reaches the machine's port; throws on a port that is not in `publishedPorts`. */
     endpoint(port: number): pulumi.Output<Endpoint>;
-    /** The resource that others may depend on. */
+    /** The instance itself: for `deletedWith`. It exists before the machine is ready; wait for that with {@link ready}. */
     readonly resource: pulumi.Resource;
 }
 
