@@ -1,0 +1,71 @@
+import * as assert from "node:assert/strict";
+
+import { createHello } from "../../../images/hello/server";
+import type { GracefulServer } from "../../../images/common/graceful";
+import { get } from "./http";
+
+describe("the hello application", () => {
+    let hello: GracefulServer;
+    let url: string;
+
+    beforeEach(async () => {
+        hello = createHello({
+            name: "demo",
+            instance: "0123abcd",
+            node: "client-1",
+            nodeAddress: "10.0.0.5",
+            port: 23456,
+            drainDelayMs: 0,
+        });
+        url = `http://127.0.0.1:${await hello.listen(0, "127.0.0.1")}`;
+    });
+    afterEach(() => hello.drain());
+
+    it("says which instance answers, where, and what it was asked", async () => {
+        const { status, headers, body } = await get(`${url}/?q=1`, {
+            headers: { "X-Forwarded-For": "192.0.2.7" },
+        });
+        assert.equal(status, 200);
+        assert.match(String(headers["content-type"]), /^text\/plain/);
+        assert.equal(headers["x-instance"], "0123abcd");
+        assert.equal(body.split("\n")[0], "Hello from demo");
+        for (const line of [
+            "0123abcd",
+            "client-1 (10.0.0.5)",
+            "23456",
+            "GET /?q=1",
+            "x-forwarded-for: 192.0.2.7",
+        ]) {
+            assert.ok(body.includes(line), `${line} is missing in:\n${body}`);
+        }
+    });
+
+    it("answers in JSON when asked to", async () => {
+        const { headers, body } = await get(url, { headers: { Accept: "application/json" } });
+        assert.match(String(headers["content-type"]), /^application\/json/);
+        const { request, ...rest } = JSON.parse(body) as { request: { headers: Record<string, string> } };
+        assert.deepEqual(rest, {
+            message: "Hello from demo",
+            instance: "0123abcd",
+            node: "client-1",
+            address: "10.0.0.5",
+            port: 23456,
+        });
+        assert.equal(request.headers.accept, "application/json");
+    });
+
+    it("answers HEAD without a body, and refuses other paths and methods", async () => {
+        const head = await get(url, { method: "HEAD" });
+        assert.equal(head.status, 200);
+        assert.equal(head.body, "");
+        assert.equal((await get(`${url}/nowhere`)).status, 404);
+        const post = await get(url, { method: "POST" });
+        assert.equal(post.status, 405);
+        assert.equal(post.headers.allow, "GET, HEAD");
+    });
+
+    it("is healthy", async () => {
+        const { status, body } = await get(`${url}/health`);
+        assert.deepEqual({ status, body }, { status: 200, body: "ok\n" });
+    });
+});
