@@ -6,10 +6,20 @@ import { parse } from "yaml";
 import type { DockerSubstrate } from "../../../components/machines/docker";
 import type { Machine, MachineArgs } from "../../../components/machines/machine";
 
+/** What the tests look at of the inputs of the substrate's resources. */
+interface Inputs {
+    name: string;
+    labels: { label: string; value: string }[];
+    ports: { internal: number; external: number; ip: string }[];
+    uploads: { file: string; content: string; permissions?: string }[];
+    connection: { hostKey: string };
+    triggers: unknown[];
+}
+
 interface Created {
     type: string;
     name: string;
-    inputs: any;
+    inputs: Inputs;
 }
 
 const privateKey = (name: string) =>
@@ -23,7 +33,7 @@ describe("the Docker substrate", () => {
         await pulumi.runtime.setMocks(
             {
                 newResource: ({ type, name, inputs }) => {
-                    created.push({ type, name, inputs: plain(inputs) });
+                    created.push({ type, name, inputs: plain(inputs) as Inputs });
                     const outputs: Record<string, (name: string) => object> = {
                         "tls:index/privateKey:PrivateKey": () => ({
                             privateKeyOpenssh: privateKey(name),
@@ -72,7 +82,7 @@ describe("the Docker substrate", () => {
         return valueOf(pulumi.all([machine.ready, machine.connection, machine.instanceId]));
     }
 
-    function one(type: string, name: string): any {
+    function one(type: string, name: string): Inputs {
         const found = created.filter((each) => each.type === type && each.name === name);
         assert.equal(found.length, 1, `${type} ${name}: ${JSON.stringify(created.map((each) => each.name))}`);
         return found[0]!.inputs;
@@ -86,7 +96,7 @@ describe("the Docker substrate", () => {
         assert.equal(ports.length, 3);
         assert.deepEqual(new Set(ports.map((port) => port.ip)), new Set(["127.0.0.1"]));
         assert.deepEqual(
-            one("docker:index/container:Container", "server-1").ports.map((port: any) => [
+            one("docker:index/container:Container", "server-1").ports.map((port) => [
                 port.internal,
                 port.external,
             ]),
@@ -106,7 +116,7 @@ describe("the Docker substrate", () => {
                 inputs.name,
                 /^gatehouse-test-(network|registry|server-1|server-1-docker-[0-9a-f]{12})$/,
             );
-            const labels = Object.fromEntries(inputs.labels.map((each: any) => [each.label, each.value]));
+            const labels = Object.fromEntries(inputs.labels.map((each) => [each.label, each.value]));
             assert.equal(labels["dev.gatehouse.project"], "gatehouse");
             assert.equal(labels["dev.gatehouse.stack"], "test");
         }
@@ -116,8 +126,12 @@ describe("the Docker substrate", () => {
         const machine = (await substrate()).addMachine("server-1", machineArgs);
         const [, connection] = await settle(machine);
         const container = one("docker:index/container:Container", "server-1");
-        const uploads = Object.fromEntries(container.uploads.map((each: any) => [each.file, each]));
-        const userData = uploads["/var/lib/cloud/seed/nocloud/user-data"];
+        const upload = (file: string) => {
+            const found = container.uploads.find((each) => each.file === file);
+            assert.ok(found, `no upload of ${file}`);
+            return found;
+        };
+        const userData = upload("/var/lib/cloud/seed/nocloud/user-data");
         assert.equal(userData.permissions, "0600");
         const document = parse(userData.content);
         assert.deepEqual(document.runcmd, [["true"]]);
@@ -127,7 +141,7 @@ describe("the Docker substrate", () => {
             ed25519_public: "ssh-ed25519 server-1-host-key",
         });
         assert.doesNotMatch(userData.content, /PRIVATE KEY-----\s+machines-operator/);
-        assert.deepEqual(parse(uploads["/etc/cloud/cloud.cfg.d/90-gatehouse.cfg"].content).datasource_list, [
+        assert.deepEqual(parse(upload("/etc/cloud/cloud.cfg.d/90-gatehouse.cfg").content).datasource_list, [
             "NoCloud",
         ]);
         assert.deepEqual(connection, {
@@ -186,7 +200,7 @@ describe("the Docker substrate", () => {
 });
 
 /** Without the engine's wrapping of secrets. */
-function plain(value: any): any {
+function plain(value: unknown): unknown {
     if (Array.isArray(value)) {
         return value.map(plain);
     }
