@@ -13,6 +13,7 @@ const { run } = require("./run");
 /** What this program puts into its cache folder; a folder of the user's choice may hold other things too. */
 const cacheEntries = [
     "tools",
+    "work",
     "stand-ins",
     "pulumi-home",
     "plugins-unreachable",

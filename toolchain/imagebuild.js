@@ -2,7 +2,6 @@
 "use strict";
 
 const fs = require("node:fs");
-const os = require("node:os");
 const path = require("node:path");
 const { contextFiles, imageOf, imageReference, withParents } = require("./images");
 const { withLock } = require("./locks");
@@ -10,6 +9,7 @@ const { inCache, root } = require("./paths");
 const { makeRootImage } = require("./rootimage");
 const { mustRun, run } = require("./run");
 const { link } = require("./tools");
+const { withWorkFolder } = require("./workspace");
 
 /**
  * @typedef {object} BuildContext
@@ -88,9 +88,8 @@ async function build(name, reference, tools, step) {
     const image = imageOf(name);
     const log = inCache("logs", `image-${name}.log`);
     fs.rmSync(log, { force: true });
-    const context = fs.mkdtempSync(path.join(os.tmpdir(), `gatehouse-${name}-`));
     step.say(`building ${reference} (log: ${log})`);
-    try {
+    await withWorkFolder(name, async (context) => {
         for (const file of contextFiles(image)) {
             fs.cpSync(path.join(root, image.context, file), path.join(context, file), { recursive: true });
         }
@@ -108,9 +107,7 @@ async function build(name, reference, tools, step) {
                 }
             },
         });
-    } finally {
-        fs.rmSync(context, { recursive: true, force: true });
-    }
+    });
 }
 
 /**

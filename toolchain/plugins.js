@@ -15,6 +15,8 @@ const { versions } = require("./versions");
 const sources = ["https://get.pulumi.com/", "https://api.github.com/"];
 /** How long a machine that could not reach them is believed to stay so, in hours. */
 const trust = 24;
+/** How long stand-ins of other states of the sources are kept, in days. */
+const keep = 30;
 
 /**
  * @typedef {object} Plugins
@@ -203,6 +205,8 @@ function sourcesIn(folder) {
  */
 async function installStandIns(names, home, official, pulumi, step) {
     const wanted = names.filter((name) => !isInstalled(home, name));
+    removeOld(path.dirname(home));
+    removeOld(path.dirname(inCache("stand-ins", "any")));
     fs.mkdirSync(path.join(home, "plugins"), { recursive: true });
     const own = wanted.filter((name) => isInstalled(official, name));
     for (const name of own) {
@@ -229,6 +233,16 @@ async function installStandIns(names, home, official, pulumi, step) {
             what: `the stand-in for the plugin ${name} cannot be installed`,
             log,
         });
+    }
+}
+
+/** @param {string} folder */
+function removeOld(folder) {
+    for (const entry of fs.existsSync(folder) ? fs.readdirSync(folder) : []) {
+        const file = path.join(folder, entry);
+        if (Date.now() - fs.statSync(file).mtimeMs > keep * 24 * 3_600_000) {
+            fs.rmSync(file, { recursive: true, force: true });
+        }
     }
 }
 

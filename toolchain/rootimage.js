@@ -2,13 +2,13 @@
 "use strict";
 
 const fs = require("node:fs");
-const os = require("node:os");
 const path = require("node:path");
 const { aptInstall, onDebian } = require("./docker");
 const { UserError } = require("./errors");
 const { inCache } = require("./paths");
 const { mustRun, run, which } = require("./run");
 const { versions } = require("./versions");
+const { withWorkFolder } = require("./workspace");
 
 const registry = "https://registry-1.docker.io/v2/";
 /** Inherited by every image and build stage on top, which is how `make clean` finds those without a name. */
@@ -65,8 +65,18 @@ async function pullRoot(reference, mirrors, step) {
         step.say(`${image} cannot be pulled (${pulled.stderr.trim().split("\n").at(-1) ?? "time-out"})`);
         return false;
     }
-    const context = fs.mkdtempSync(path.join(os.tmpdir(), "gatehouse-root-"));
-    try {
+    await dressRoot(image, reference, mirrors);
+    return true;
+}
+
+/**
+ * Puts the files that both ways share on top of Debian's own image.
+ * @param {string} image
+ * @param {string} reference
+ * @param {{ archive: string, security: string }} mirrors
+ */
+async function dressRoot(image, reference, mirrors) {
+    await withWorkFolder("root", async (context) => {
         writeFiles(path.join(context, "files"), mirrors);
         fs.writeFileSync(
             path.join(context, "Dockerfile"),
@@ -76,10 +86,7 @@ async function pullRoot(reference, mirrors, step) {
             what: "the root image cannot be built",
             log: inCache("logs", "image-root.log"),
         });
-    } finally {
-        fs.rmSync(context, { recursive: true, force: true });
-    }
-    return true;
+    });
 }
 
 /**
@@ -105,8 +112,7 @@ async function bootstrapRoot(reference, mirrors, step) {
     }
     const log = inCache("logs", "image-root.log");
     fs.rmSync(log, { force: true });
-    const folder = fs.mkdtempSync(inCache("rootfs-"));
-    try {
+    await withWorkFolder("root", async (folder) => {
         const target = path.join(folder, "rootfs");
         const about = "making a minimal Debian with debootstrap, about 1 min";
         step.say(`${about} (log: ${log})`);
@@ -131,9 +137,7 @@ async function bootstrapRoot(reference, mirrors, step) {
             what: "the root image cannot be imported",
             log,
         });
-    } finally {
-        fs.rmSync(folder, { recursive: true, force: true });
-    }
+    });
 }
 
 /** Removes what Debian's slim image does not have either. @param {string} target */
@@ -228,4 +232,4 @@ function mirrorsIn(text) {
     };
 }
 
-module.exports = { label, makeRootImage, mirrorsIn, aptSources };
+module.exports = { label, makeRootImage, dressRoot, mirrorsIn, aptSources };

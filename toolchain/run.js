@@ -28,7 +28,20 @@ const children = new Set();
 /** Ends what is still running; for the way out after a signal. */
 function killChildren() {
     for (const child of children) {
-        child.kill("SIGTERM");
+        killGroup(child, "SIGTERM");
+    }
+}
+
+/**
+ * Each command has a process group of its own, so that what it has started ends with it.
+ * @param {import("node:child_process").ChildProcess} child
+ * @param {NodeJS.Signals} signal
+ */
+function killGroup(child, signal) {
+    try {
+        process.kill(-(child.pid ?? NaN), signal);
+    } catch {
+        // It has ended.
     }
 }
 
@@ -49,6 +62,7 @@ function run(command, args, options = {}) {
             cwd: options.cwd,
             env: options.env ?? process.env,
             stdio: ["pipe", "pipe", "pipe"],
+            detached: true,
         });
         children.add(child);
         let timedOut = false;
@@ -57,7 +71,7 @@ function run(command, args, options = {}) {
                 ? undefined
                 : setTimeout(() => {
                       timedOut = true;
-                      child.kill("SIGKILL");
+                      killGroup(child, "SIGKILL");
                   }, options.timeout * 1000);
         const collect = (/** @type {import("node:stream").Readable} */ stream) => {
             let text = "";

@@ -13,7 +13,8 @@ const { ensurePackages } = require("./packages");
 const { cacheDirectory } = require("./paths");
 const { ensurePlugins, explain } = require("./plugins");
 const { Progress } = require("./progress");
-const { Tools, pairUp, removeLeftovers } = require("./tools");
+const { Tools, pairUp } = require("./tools");
+const { removeLeftovers } = require("./workspace");
 
 /**
  * What a command finds ready.

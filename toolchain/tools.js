@@ -7,7 +7,7 @@ const { DownloadError } = require("./download");
 const { UserError, messageOf, codeOf } = require("./errors");
 const { buildFromModule, buildsAtOnce } = require("./gobuild");
 const { withLock } = require("./locks");
-const { cacheDirectory, inCache } = require("./paths");
+const { inCache } = require("./paths");
 const { findOnPath, runsInMachines } = require("./pathtools");
 const { diskFullRemedy } = require("./run");
 const { fetchRelease, releaseOf } = require("./vendor");
@@ -222,32 +222,6 @@ function existing(file) {
     return fs.existsSync(file) ? file : undefined;
 }
 
-/** Removes what runs that were killed left half-done. Running ones are told by their process. */
-function removeLeftovers() {
-    const tools = path.join(cacheDirectory(), "tools");
-    if (!fs.existsSync(tools)) {
-        return;
-    }
-    for (const name of fs.readdirSync(tools)) {
-        for (const entry of fs.readdirSync(path.join(tools, name))) {
-            const pid = Number(/\.partial-(\d+)$/.exec(entry)?.[1] ?? 0);
-            if (pid !== 0 && !isRunning(pid)) {
-                fs.rmSync(path.join(tools, name, entry), { recursive: true, force: true });
-            }
-        }
-    }
-}
-
-/** @param {number} pid */
-function isRunning(pid) {
-    try {
-        process.kill(pid, 0);
-        return true;
-    } catch (error) {
-        return codeOf(error) === "EPERM";
-    }
-}
-
 /** Lets a number of works run at a time, in the order in which they came. */
 class Semaphore {
     /** @param {number} places */
@@ -283,4 +257,4 @@ class Semaphore {
     }
 }
 
-module.exports = { Tools, Semaphore, removeLeftovers, cachedTool, folderOf, isRunning, link, pairUp };
+module.exports = { Tools, Semaphore, cachedTool, folderOf, link, pairUp };

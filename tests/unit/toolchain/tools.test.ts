@@ -1,5 +1,6 @@
 import * as assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import * as crypto from "node:crypto";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import * as os from "node:os";
@@ -8,7 +9,10 @@ import * as path from "node:path";
 import { buildCommand, buildsAtOnce, compareVersions } from "../../../toolchain/gobuild";
 import { root } from "../../../toolchain/paths";
 import { findOnPath, fits, parseVersion, runsInMachines } from "../../../toolchain/pathtools";
-import { Semaphore } from "../../../toolchain/tools";
+import { DownloadError, type Downloader } from "../../../toolchain/download";
+import { Progress } from "../../../toolchain/progress";
+import { mustRun } from "../../../toolchain/run";
+import { Semaphore, Tools } from "../../../toolchain/tools";
 import { keyOf, versions } from "../../../toolchain/versions";
 import { pipArguments } from "../../../toolchain/wheel";
 
@@ -178,6 +182,116 @@ describe("Semaphore", () => {
         assert.equal(outcomes.filter(({ status }) => status === "rejected").length, 4);
         assert.equal(most, 2);
         assert.equal(running, 0);
+    });
+});
+
+describe("a tool that is not on PATH", () => {
+    let folder: string;
+    let saved: NodeJS.ProcessEnv;
+    let fetched: string[];
+
+    beforeEach(() => {
+        folder = fs.mkdtempSync(path.join(os.tmpdir(), "gatehouse-vendor-"));
+        saved = { ...process.env };
+        fetched = [];
+        fs.mkdirSync(path.join(folder, "bin"));
+        const go =
+            '#!/bin/sh\nif [ "$1" = env ]; then printf "go1.99.0\\nlocal\\n"; exit; fi\nwhile [ "$1" != -o ]; do shift; done\necho built > "$2"\n';
+        fs.writeFileSync(path.join(folder, "bin/go"), go, { mode: 0o755 });
+        process.env["PATH"] = `${folder}/bin:/usr/bin:/bin`;
+        process.env["GATEHOUSE_CACHE"] = path.join(folder, "cache");
+        delete process.env["GATEHOUSE_SOURCE"];
+    });
+    afterEach(() => {
+        process.env["PATH"] = saved["PATH"];
+        for (const name of ["GATEHOUSE_CACHE", "GATEHOUSE_SOURCE"]) {
+            if (saved[name] === undefined) {
+                delete process.env[name];
+            } else {
+                process.env[name] = saved[name];
+            }
+        }
+        fs.rmSync(folder, { recursive: true });
+    });
+
+    /** A vendor whose archives are made on the spot, or who cannot be reached. */
+    function toolsFrom(vendor: "answers" | "changed" | "silent"): Tools {
+        const archive = path.join(folder, "archive.tar.gz");
+        fs.mkdirSync(path.join(folder, "pulumi"));
+        for (const name of ["pulumi", "pulumi-language-nodejs"]) {
+            fs.writeFileSync(path.join(folder, "pulumi", name), "released\n");
+        }
+        execFileSync("tar", ["-czf", archive, "-C", folder, "pulumi"]);
+        const content = fs.readFileSync(archive);
+        const sum = crypto.createHash("sha256").update(content).digest("hex");
+        const downloader = {
+            read: (address: string) => {
+                fetched.push(address);
+                if (vendor === "silent") {
+                    return Promise.reject(new DownloadError("no answer", { unreachable: true }));
+                }
+                const platform = `${process.platform}-${process.arch}`;
+                return Promise.resolve(
+                    Buffer.from(`${sum}  pulumi-v${versions.tools["pulumi"]!.version}-${platform}.tar.gz\n`),
+                );
+            },
+            save: (address: string, file: string) => {
+                fetched.push(address);
+                fs.writeFileSync(file, content);
+                return Promise.resolve(vendor === "changed" ? "0".repeat(64) : sum);
+            },
+        };
+        const progress = new Progress({ stream: { write: () => true } });
+        return new Tools({ progress, downloader: downloader as unknown as Downloader });
+    }
+
+    const contents = async (tools: Tools): Promise<string[]> =>
+        (await Promise.all(["pulumi-language-nodejs", "pulumi"].map((name) => tools.ensure(name)))).map(
+            (file) => fs.readFileSync(file, "utf8"),
+        );
+
+    it("is the vendor's release; one archive serves for all the tools in it", async () => {
+        assert.deepEqual(await contents(toolsFrom("answers")), ["released\n", "released\n"]);
+        assert.equal(fetched.length, 2, fetched.join(" "));
+    });
+
+    it("is built when the vendor cannot be reached, which is tried once", async () => {
+        assert.deepEqual(await contents(toolsFrom("silent")), ["built\n", "built\n"]);
+        assert.equal(fetched.length, 1);
+    });
+
+    it("is built when the vendor's archive is not what its list says", async () => {
+        assert.deepEqual(await contents(toolsFrom("changed")), ["built\n", "built\n"]);
+    });
+});
+
+describe("a command that fails", () => {
+    const fail = (script: string, timeout?: number) =>
+        mustRun("sh", ["-c", script], { what: "the thing cannot be made", remedy: "do that", timeout }).then(
+            () => assert.fail("it should have failed"),
+            (error: Error & { remedy?: string }) => error,
+        );
+
+    it("is shown with its last lines and the remedy", async () => {
+        const error = await fail("seq 1 50 >&2; exit 3");
+        assert.match(error.message, /^the thing cannot be made: sh ended with code 3\n {4}36\n[^]* {4}50$/);
+        assert.equal(error.remedy, "do that");
+    });
+
+    it("because the disk is full says so", async () => {
+        const error = await fail("echo 'write /var/lib/docker/x: no space left on device' >&2; exit 1");
+        assert.match(error.remedy ?? "", /the disk is full: free some space/);
+    });
+
+    it("to end in time is killed", async () => {
+        assert.match((await fail("sleep 20", 0.2)).message, /took longer than 0\.2 s/);
+    });
+
+    it("to start is named", async () => {
+        await assert.rejects(
+            mustRun("no-such-command", [], { what: "x" }),
+            /no-such-command is not installed/,
+        );
     });
 });
 
