@@ -37,7 +37,7 @@ export class NomadLab {
         this.stack = new Stack(name, places[name]);
     }
 
-    /** Brings the lab up once, from nothing; several test files share it. */
+    /** Brings the lab up once; several test files share it. From nothing, or with REUSE=1 from what is there. */
     ensureUp(): Promise<CommandResult> {
         this.started ??= this.bringUp();
         return this.started;
@@ -51,7 +51,9 @@ export class NomadLab {
     }
 
     private async bringUp(): Promise<CommandResult> {
-        await this.stack.startAfresh();
+        if (process.env["REUSE"] !== "1") {
+            await this.stack.startAfresh();
+        }
         this.stack.configure(this.settings);
         return this.up();
     }

@@ -51,8 +51,8 @@ describe("nomad lab: up from nothing", function () {
         assert.equal((await lab.greeting()).message, "Hello from demo-webapp");
         const instances = await lab.healthy("demo-webapp");
         assert.equal(new Set(instances.map(({ port }) => port)).size, 3, "ports are dynamic");
-        for (const { port } of instances) {
-            const body = await lab.inside("curl", "--silent", "--fail", `http://127.0.0.1:${port}/`);
+        for (const { address, port } of instances) {
+            const body = await lab.inside("curl", "--silent", "--fail", `http://${address}:${port}/`);
             assert.match(body, /^Hello from demo-webapp\n/);
         }
     });

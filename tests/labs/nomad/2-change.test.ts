@@ -61,7 +61,7 @@ describe("nomad lab: changes under load", function () {
             assert.match(said, /demo-webapp/, tail(said));
             assert.match(
                 said,
-                /rolled back|revert/i,
+                /rolled (the job )?back/,
                 `up does not say that it was rolled back:\n${tail(said)}`,
             );
             assert.equal((await lab.greeting()).message, "Hello from a new message");
