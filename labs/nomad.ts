@@ -76,11 +76,12 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
             replaceWith: servers.length === 1 ? servers.map((server) => server.resource) : undefined,
             dependsOn: images.ready,
         };
-        const webapp = this.webapp(images, onCluster);
-        const haproxy = this.haproxy(images, password.result, onCluster);
-        const countdash = this.countdash(images, onCluster);
-
+        // Its ports are the published ones, so what listens on them must run there.
         const entry = entryPoint(clients);
+        const webapp = this.webapp(images, onCluster);
+        const haproxy = this.haproxy(images, entry, password.result, onCluster);
+        const countdash = this.countdash(images, entry, onCluster);
+
         this.urls = pulumi
             .all([
                 url(entry, ports.http.from, webapp.job.status, haproxy.job.status),
@@ -217,6 +218,7 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
 
     private haproxy(
         images: ApplicationImages,
+        entry: Machine,
         password: pulumi.Output<string>,
         opts: pulumi.ComponentResourceOptions,
     ): HaproxyJob {
@@ -225,6 +227,7 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
             {
                 datacenters: [this.config.datacenter],
                 image: images.reference("haproxy"),
+                node: entry.name,
                 slots: this.config.haproxy.slots ?? slotCount(this.config.webapp.count),
                 stats: { user: statsUser, password },
             },
@@ -232,7 +235,11 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
         );
     }
 
-    private countdash(images: ApplicationImages, opts: pulumi.ComponentResourceOptions): CountDash {
+    private countdash(
+        images: ApplicationImages,
+        entry: Machine,
+        opts: pulumi.ComponentResourceOptions,
+    ): CountDash {
         return new CountDash(
             "countdash",
             {
@@ -240,6 +247,7 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
                 apiImage: images.reference("counter-api"),
                 dashboardImage: images.reference("counter-dashboard"),
                 sidecarImage: images.reference("envoy"),
+                node: entry.name,
                 dashboardPort,
                 intention: this.config.countdash.intention,
             },
