@@ -6,6 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
+import { findTool } from "../../support/agents";
+
 const execFile = promisify(childProcess.execFile);
 const jobFile = join(__dirname, "../../../jobs/haproxy.nomad.hcl");
 
@@ -59,7 +61,7 @@ export async function renderHaproxy(settings: HaproxySettings): Promise<string> 
         writeFileSync(source, await haproxyTemplate(settings.consulDns));
         const address = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
         const ports = settings.ports ?? { http: 80, stats: 1936 };
-        await execFile("consul-template", ["-once", `-template=${source}:${target}`], {
+        await execFile(findTool("consul-template"), ["-once", `-template=${source}:${target}`], {
             env: {
                 ...process.env,
                 NOMAD_ADDR: address,

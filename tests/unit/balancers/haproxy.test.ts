@@ -1,0 +1,67 @@
+import * as assert from "node:assert/strict";
+
+import { buildHaproxyImage, checkConfiguration, removeHaproxyImage } from "./container";
+import { defaultItems, renderHaproxy } from "./render";
+
+const render = (items: Record<string, string> = {}): Promise<string> =>
+    renderHaproxy({ items: { ...defaultItems, ...items } });
+
+/** The lines of a section, without comments. */
+function section(configuration: string, heading: string): string[] {
+    const lines = configuration.split("\n");
+    const start = lines.indexOf(heading);
+    assert.ok(start >= 0, `there is no section ${heading}`);
+    const length = lines.slice(start + 1).findIndex((line) => /^\S/.test(line));
+    return lines
+        .slice(start + 1, length < 0 ? undefined : start + 1 + length)
+        .map((line) => line.trim())
+        .filter((line) => line !== "" && !line.startsWith("#"));
+}
+
+describe("haproxy.cfg as Nomad renders it", function () {
+    this.timeout("2m");
+    before(buildHaproxyImage);
+    after(removeHaproxyImage);
+
+    it("is accepted by HAProxy without a warning", async () => {
+        const settings: Record<string, string>[] = [{}, { log: "all" }, { slots: "256", health_path: "/" }];
+        for (const items of settings) {
+            const { code, output } = await checkConfiguration(await render(items));
+            assert.equal(code, 0, output);
+            assert.doesNotMatch(output, /WARNING|ALERT/);
+        }
+    });
+
+    it("is refused by HAProxy when a setting makes no sense", async () => {
+        assert.notEqual((await checkConfiguration(await render({ slots: "0" }))).code, 0);
+    });
+
+    it("has the slots, the health check and the credentials of the variable", async () => {
+        const configuration = await render({ slots: "32", health_path: "/up", stats_password: "p-1" });
+        const backend = section(configuration, "backend webapp");
+        assert.ok(
+            backend.some((line) =>
+                line.startsWith("server-template webapp 32 _demo-webapp._tcp.service.consul "),
+            ),
+        );
+        assert.ok(backend.includes("option httpchk GET /up"));
+        assert.deepEqual(section(configuration, "userlist operators"), ["user admin insecure-password p-1"]);
+    });
+
+    it("asks Consul over TCP, with room for every instance", async () => {
+        const resolvers = section(await render(), "resolvers consul");
+        assert.ok(resolvers.includes("nameserver consul tcp@127.0.0.1:8600"));
+        assert.ok(resolvers.includes("accepted_payload_size 65535"));
+        assert.ok(resolvers.includes("hold obsolete 0s"));
+    });
+
+    it("logs every request only when asked to", async () => {
+        assert.ok(section(await render(), "defaults").includes("option dontlog-normal"));
+        assert.ok(!section(await render({ log: "all" }), "defaults").includes("option dontlog-normal"));
+    });
+
+    it("stays below 20,000 file descriptors, two a connection", async () => {
+        const maxconn = section(await render(), "global").find((line) => line.startsWith("maxconn "));
+        assert.ok(Number(maxconn?.split(" ")[1]) * 2 < 20_000, maxconn);
+    });
+});
