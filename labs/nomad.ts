@@ -19,6 +19,7 @@ import { nomad as needs } from "../toolchain/labs.json";
 import type { JobSummary, Lab, MachineSummary } from "./lab";
 import { type PlannedNode, planNodes, rolesOf } from "./node-plan";
 import { nomadReadme, nomadTopology } from "./nomad-pages";
+import { endpointUrl, summariseJobs, summariseMachine } from "./outputs";
 
 const statsUser = "admin";
 const dashboardPort = 9002;
@@ -84,11 +85,11 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
 
         this.urls = pulumi
             .all([
-                url(entry, ports.http.from, webapp.job.status, haproxy.job.status),
-                url(entry, ports.haproxyStats.from, haproxy.job.status),
+                endpointUrl(entry, ports.http.from, webapp.job.status, haproxy.job.status),
+                endpointUrl(entry, ports.haproxyStats.from, haproxy.job.status),
                 consul.address,
                 nomad.address,
-                url(entry, dashboardPort, countdash.job.status),
+                endpointUrl(entry, dashboardPort, countdash.job.status),
             ])
             .apply(([web, haproxyStats, consulUi, nomadUi, dashboard]): Record<string, string> => ({
                 webapp: web,
@@ -97,12 +98,12 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
                 nomad: nomadUi,
                 dashboard,
             }));
-        this.jobs = summarise(this.urls, [
+        this.jobs = summariseJobs(this.urls, [
             { job: webapp.job, url: "webapp" },
             { job: haproxy.job, url: "haproxyStats" },
             { job: countdash.job, url: "dashboard" },
         ]);
-        this.machines = pulumi.all(machines.map(report));
+        this.machines = pulumi.all(machines.map(summariseMachine));
         this.environment = pulumi.secret(
             pulumi
                 .all([consul.address, nomad.address, password.result])
@@ -267,43 +268,4 @@ function entryPoint(clients: Machine[]): Machine {
         throw new Error("The lab has no machine that runs jobs.");
     }
     return first;
-}
-
-/** An address that is known only once the given jobs are deployed. */
-function url(machine: Machine, port: number, ...deployed: pulumi.Output<string>[]): pulumi.Output<string> {
-    return pulumi
-        .all([machine.endpoint(port), pulumi.all(deployed)])
-        .apply(([endpoint]) => `http://${endpoint.host}:${endpoint.port}`);
-}
-
-interface DeployedJob {
-    name: pulumi.Output<string>;
-    status: pulumi.Output<string>;
-}
-
-function summarise(
-    urls: pulumi.Output<Record<string, string>>,
-    deployed: { job: DeployedJob; url: string }[],
-): pulumi.Output<Record<string, JobSummary>> {
-    const summaries = deployed.map(({ job, url: key }) =>
-        pulumi.all([job.name, job.status, urls]).apply(([name, status, addresses]) => ({
-            name,
-            summary: { status, url: addresses[key] } as JobSummary,
-        })),
-    );
-    return pulumi
-        .all(summaries)
-        .apply((all) => Object.fromEntries(all.map(({ name, summary }) => [name, summary])));
-}
-
-function report(machine: Machine): pulumi.Output<MachineSummary> {
-    return pulumi
-        .all([machine.privateAddress, machine.publicAddress, machine.ready])
-        .apply(([privateAddress, publicAddress, { bootSeconds }]) => ({
-            name: machine.name,
-            roles: machine.roles,
-            privateAddress,
-            publicAddress,
-            bootSeconds,
-        }));
 }
