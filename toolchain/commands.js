@@ -15,12 +15,12 @@ const { recover } = require("./recover");
 const { setUp } = require("./setup");
 const { labOf } = require("./stackfile");
 const { Tools } = require("./tools");
-const { needsOf } = require("./versions");
+const { isLab, needsOf } = require("./versions");
 
 /** @param {string} stack */
 async function up(stack) {
     const began = Date.now();
-    const ready = await setUp(needsOf(labOf(stack)));
+    const ready = await setUp(needsOfStack(stack));
     const say = (/** @type {string} */ line) => ready.progress.line(line);
     const pulumi = new Pulumi(stack, ready);
     if (pulumi.backend.ours && !hasResources(stack)) {
@@ -39,11 +39,20 @@ async function up(stack) {
 
 /** @param {string} stack */
 async function preview(stack) {
-    const ready = await setUp(needsOf(labOf(stack)), { images: false });
+    const ready = await setUp(needsOfStack(stack), { images: false });
     const pulumi = new Pulumi(stack, ready);
     await pulumi.create();
     await recover(pulumi, (line) => ready.progress.line(line));
     judgeOutcome(stack, "preview", await pulumi.operate("preview", ["--diff", ...refresh()]));
+}
+
+/**
+ * An unknown lab needs what it takes to say so: the program names every wrong setting at once, this one among them.
+ * @param {string} stack
+ */
+function needsOfStack(stack) {
+    const lab = labOf(stack);
+    return isLab(lab) ? needsOf(lab) : { ...needsOf("nomad"), images: [] };
 }
 
 /** REFRESH=1: look first what has become of everything, so that what somebody changed by hand is put right. */

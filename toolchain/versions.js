@@ -36,6 +36,14 @@ function toolOf(name) {
     return tool;
 }
 
+/** Entries of labs.json that are no labs. */
+const notLabs = ["$comment", "test", "bench"];
+
+/** @param {string} name */
+function isLab(name) {
+    return Object.hasOwn(labs, name) && !notLabs.includes(name);
+}
+
 /**
  * What a lab (or `test`, or `bench`) needs before Pulumi runs.
  * @param {string} lab
@@ -45,7 +53,7 @@ function toolOf(name) {
 function needsOf(lab, where = "gatehouse:lab") {
     const needs = labs[lab];
     if (needs === undefined || !Array.isArray(needs.tools)) {
-        const known = Object.keys(labs).filter((name) => !["$comment", "test", "bench"].includes(name));
+        const known = Object.keys(labs).filter(isLab);
         throw new UserError(`${where}: there is no lab named ${lab}`, `choose one of ${known.join(", ")}`);
     }
     return needs;
@@ -89,4 +97,4 @@ function packageVersions() {
     return found;
 }
 
-module.exports = { versions, labs, toolOf, needsOf, platformOf, keyOf, packageVersions };
+module.exports = { versions, labs, toolOf, isLab, needsOf, platformOf, keyOf, packageVersions };
