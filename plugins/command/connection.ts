@@ -43,10 +43,12 @@ class Final extends Error {}
 
 /** Connects, retrying up to the limit. A host key that differs, or a key that cannot be read, fails at once. */
 export async function dial(settings: Connection, signal: AbortSignal, log: ResourceLog): Promise<Client> {
+    const { default: ssh2 } = await import("ssh2");
+    const attemptOnce = prepare(ssh2, settings);
     const limit = settings.dialErrorLimit;
     for (let attempt = 1, wait = firstPause; ; attempt++, wait = Math.min(wait * 1.5, longestPause)) {
         try {
-            return await connectOnce(settings, signal);
+            return await attemptOnce(signal);
         } catch (error) {
             signal.throwIfAborted();
             const message = (error as Error).message;
@@ -64,11 +66,9 @@ export async function dial(settings: Connection, signal: AbortSignal, log: Resou
     }
 }
 
-async function connectOnce(settings: Connection, signal: AbortSignal): Promise<Client> {
-    const { Client, utils } = await import("ssh2");
-    const client = new Client();
+/** Reads the keys, and returns what makes one attempt. */
+function prepare({ Client, utils }: Ssh2, settings: Connection): (signal: AbortSignal) => Promise<Client> {
     const pinned = settings.hostKey === undefined ? undefined : parseHostKey(utils, settings.hostKey);
-    let presented: string | undefined;
     const config: ConnectConfig = {
         host: settings.host,
         port: settings.port,
@@ -77,55 +77,64 @@ async function connectOnce(settings: Connection, signal: AbortSignal): Promise<C
         keepaliveInterval: 15_000,
         // Asking for the pinned kind of key only: a server has several.
         ...(pinned && { algorithms: { serverHostKey: signatureAlgorithms(pinned.type) } }),
-        ...(pinned && {
-            hostVerifier: (key: Buffer): boolean => {
-                presented = fingerprint(key);
-                return key.equals(pinned.data);
-            },
-        }),
         ...credentials(utils, settings),
     };
-    return new Promise((resolve, reject) => {
-        const abort = (): void => {
-            client.destroy();
-            reject(signal.reason as Error);
-        };
-        signal.throwIfAborted();
-        signal.addEventListener("abort", abort, { once: true });
-        client.once("ready", () => {
-            signal.removeEventListener("abort", abort);
-            resolve(client);
-        });
-        client.once("error", (error) => {
-            signal.removeEventListener("abort", abort);
-            client.destroy();
-            const refused = pinned && presented !== undefined && presented !== fingerprint(pinned.data);
-            const noSuchKind = pinned && /no matching host key/i.test(error.message);
-            reject(
-                refused || noSuchKind
-                    ? new Final(
-                          `the host key does not match connection.hostKey: expected ${pinned.type} ` +
-                              `${fingerprint(pinned.data)}, got ${presented ?? "no key of that type"}; ` +
-                              "this is another machine, or someone stands between",
-                      )
-                    : error,
+    return (signal) =>
+        new Promise((resolve, reject) => {
+            signal.throwIfAborted();
+            const client = new Client();
+            let presented: string | undefined;
+            const settle = (settled: () => void): void => {
+                signal.removeEventListener("abort", abort);
+                settled();
+            };
+            const abort = (): void => {
+                client.destroy();
+                reject(signal.reason as Error);
+            };
+            signal.addEventListener("abort", abort, { once: true });
+            client.once("ready", () => settle(() => resolve(client)));
+            client.on("error", (error) => {
+                client.destroy();
+                settle(() => reject(pinned ? explainHostKey(error, pinned, presented) : error));
+            });
+            client.on("keyboard-interactive", (_name, _instructions, _language, prompts, answer) =>
+                answer(prompts.map(() => settings.password ?? "")),
             );
+            const hostVerifier = (key: Buffer): boolean => {
+                presented = fingerprint(key);
+                return pinned === undefined || key.equals(pinned.data);
+            };
+            client.connect({ ...config, hostVerifier });
         });
-        client.on("keyboard-interactive", (_name, _instructions, _language, prompts, answer) =>
-            answer(prompts.map(() => settings.password ?? "")),
-        );
-        client.connect(config);
-    });
 }
 
-type Utils = (typeof import("ssh2"))["utils"];
+/** A refused host key is final, and says what was expected; anything else is the error as it was. */
+function explainHostKey(error: Error, pinned: HostKey, presented: string | undefined): Error {
+    const refused = presented !== undefined && presented !== fingerprint(pinned.data);
+    if (!refused && !/no matching host key/i.test(error.message)) {
+        return error;
+    }
+    return new Final(
+        `the host key does not match connection.hostKey: expected ${pinned.type} ${fingerprint(pinned.data)}, ` +
+            `got ${presented ?? "no key of that type"}; this is another machine, or someone stands between`,
+    );
+}
+
+interface HostKey {
+    type: string;
+    data: Buffer;
+}
+
+type Ssh2 = typeof import("ssh2");
+type Utils = Ssh2["utils"];
 
 function credentials(utils: Utils, settings: Connection): Partial<ConnectConfig> {
     const agent = settings.agentSocketPath ?? process.env.SSH_AUTH_SOCK;
     if (settings.privateKey !== undefined) {
         const key = utils.parseKey(settings.privateKey, settings.privateKeyPassword);
         if (key instanceof Error) {
-            throw new Final(`connection.privateKey cannot be used: ${key.message}`);
+            throw new Error(`connection.privateKey cannot be used: ${key.message}`);
         }
     }
     return {
@@ -139,11 +148,11 @@ function credentials(utils: Utils, settings: Connection): Partial<ConnectConfig>
 }
 
 /** A line as in authorized_keys: type, base64, perhaps a comment. */
-function parseHostKey(utils: Utils, line: string): { type: string; data: Buffer } {
+function parseHostKey(utils: Utils, line: string): HostKey {
     const key = utils.parseKey(line.trim());
     const single = Array.isArray(key) ? key[0] : key;
     if (single === undefined || single instanceof Error) {
-        throw new Final(
+        throw new Error(
             `connection.hostKey is not a public key such as "ssh-ed25519 AAAA…": ${single?.message ?? "it is empty"}`,
         );
     }

@@ -9,7 +9,8 @@ export interface CommandInputs {
     stdin?: string;
     triggers?: unknown[];
     logging?: Logging;
-    addPreviousOutputInEnv: boolean;
+    /** Defaults to true. */
+    addPreviousOutputInEnv?: boolean;
 }
 
 export interface CommandOutputs {
@@ -37,7 +38,7 @@ export function previousOutput(
     inputs: CommandInputs,
     state: CommandOutputs | undefined,
 ): Record<string, string> {
-    if (!inputs.addPreviousOutputInEnv || !state) {
+    if (inputs.addPreviousOutputInEnv === false || !state) {
         return {};
     }
     return {

@@ -320,9 +320,15 @@ describe("docker plugin on a real engine", function () {
         assert.equal(imported?.id, made.id);
         assert.equal(imported.inputs.image, image);
         assert.deepEqual(imported.inputs.labels, labels);
-        const { envs: _image, ...comparable } = imported.inputs;
-        const { envs: _program, ...program } = made.inputs;
-        const diff = await harness.diff(containerType, made.id, imported.outputs, comparable, program);
+        // The image's own variables are in the container as well, and cannot be told from the program's.
+        const without = ({ ...inputs }: Values): Values => ({ ...inputs, envs: [] });
+        const diff = await harness.diff(
+            containerType,
+            made.id,
+            imported.outputs,
+            without(imported.inputs),
+            without(made.inputs),
+        );
         assert.deepEqual(diff.paths, {});
         await harness.delete(containerType, made.id, made.outputs);
     });
