@@ -13,7 +13,7 @@ const { Progress, duration } = require("./progress");
 const { Pulumi, judgeOutcome } = require("./pulumi");
 const { recover } = require("./recover");
 const { setUp } = require("./setup");
-const { labOf } = require("./stackfile");
+const { labOf, settingsOf } = require("./stackfile");
 const { Tools } = require("./tools");
 const { isLab, needsOf } = require("./versions");
 
@@ -32,7 +32,14 @@ async function up(stack) {
     say(`pulumi up (stack ${stack}, state: ${pulumi.backend.reason})`);
     // Unattended by design; `make preview` is for looking first.
     const options = ["--yes", "--skip-preview", "--suppress-outputs", ...refresh()];
-    judgeOutcome(stack, "up", await pulumi.operate("up", options));
+    const outcome = await pulumi.operate("up", options);
+    const image = settingsOf(stack)["webapp"]?.image;
+    if (outcome.code !== 0 && image !== undefined) {
+        say(
+            `if an image cannot be pulled or does not run: gatehouse:webapp.image is ${image}; correct it, or remove it to use the image that is built here`,
+        );
+    }
+    judgeOutcome(stack, "up", outcome);
     printUrls(await urlsOf(pulumi));
     say(`done in ${duration((Date.now() - began) / 1000)}`);
 }

@@ -144,7 +144,7 @@ async function installOfficial(names, pulumi, step) {
     );
     const failed = outcomes.flat();
     if (failed.length > 0) {
-        step.say(`${failed.join(", ")} cannot be installed (log: ${log})`);
+        step.note(`${failed.join(", ")} cannot be installed (log: ${log})`);
     }
     return failed;
 }

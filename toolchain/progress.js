@@ -12,6 +12,7 @@ const longestLine = 160;
  * One running step.
  * @typedef {object} Step
  * @property {(detail: string) => void} say what is being done now; always shown
+ * @property {(fact: string) => void} note something that the user should know afterwards; stays on the screen
  * @property {(detail: string) => void} update how far it is; shown in the live list, and now and then without one
  */
 
@@ -54,6 +55,7 @@ class Progress {
                     this.speak(entry);
                 }
             },
+            note: (/** @type {string} */ fact) => this.line(`${name}: ${fact}`),
             update: (/** @type {string} */ detail) => {
                 entry.detail = detail;
             },
@@ -109,7 +111,7 @@ class Progress {
         if (!this.live) {
             return;
         }
-        const width = (this.stream.columns ?? 80) - 1;
+        const width = (this.stream.columns || 80) - 1;
         for (const { name, began, detail } of this.running.values()) {
             const text = `  ${duration((this.now() - began) / 1000).padStart(7)}  ${name}${detail && `: ${detail}`}`;
             this.stream.write(`${shorten(text, width)}\n`);

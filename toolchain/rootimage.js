@@ -62,7 +62,7 @@ async function pullRoot(reference, mirrors, step) {
     step.say(`pulling ${image}`);
     const pulled = await run("docker", ["pull", "--quiet", image], { timeout: pullTimeout });
     if (pulled.code !== 0) {
-        step.say(`${image} cannot be pulled (${pulled.stderr.trim().split("\n").at(-1) ?? "time-out"})`);
+        step.note(`${image} cannot be pulled (${pulled.stderr.trim().split("\n").at(-1) ?? "time-out"})`);
         return false;
     }
     await dressRoot(image, reference, mirrors);

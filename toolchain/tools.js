@@ -127,7 +127,7 @@ class Tools {
             if (!(error instanceof DownloadError)) {
                 throw error;
             }
-            step.say(`no release from the vendor (${messageOf(error)})`);
+            step.note(`no release from the vendor (${messageOf(error)})`);
             return undefined;
         }
     }

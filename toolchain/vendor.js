@@ -169,7 +169,7 @@ async function checkSignature(release, sumsFile, signatureFile, step, env) {
                 `${release.sums}: neither gpgv nor gpg is installed to check its signature`,
             );
         }
-        step.say("gpg is not installed: the checksum is verified, the vendor's signature is not");
+        step.note("gpg is not installed: the checksum is verified, the vendor's signature is not");
     }
 }
 

@@ -21,7 +21,11 @@ describe("downloads from a vendor", () => {
     let folder: string;
     let requests: string[];
     let said: string[];
-    const step = { say: (text: string) => said.push(text), update: () => {} };
+    const step = {
+        say: (text: string) => said.push(text),
+        note: (text: string) => said.push(text),
+        update: () => {},
+    };
 
     before((done) => {
         server = http.createServer((request, response) => {
@@ -56,6 +60,9 @@ describe("downloads from a vendor", () => {
             case "/hang/sums":
             case "/moved/sums":
                 response.end(`${sum}  tool.zip\n`);
+                break;
+            case "/good/sums.sig":
+                response.end("not a signature");
                 break;
             case "/bad/sums":
                 response.end(`${"0".repeat(64)}  tool.zip\n`);
@@ -107,6 +114,36 @@ describe("downloads from a vendor", () => {
     it("follows a redirection", async () => {
         await fetchRelease(releaseAt("moved"), folder, impatient(), step);
         assert.deepEqual(fs.readFileSync(path.join(folder, "tool")), program);
+    });
+
+    it("checks the vendor's signature, and refuses the release when it is not good", async () => {
+        const signed: Release = {
+            ...releaseAt("good"),
+            signature: `${base}/good/sums.sig`,
+            signer: "hashicorp",
+        };
+        await assert.rejects(fetchRelease(signed, folder, impatient(), step), /its signature is not good/);
+        assert.ok(!requests.some((line) => line.endsWith("tool.zip")), "it is not even fetched");
+    });
+
+    it("says so when there is nothing to check a signature with, and refuses on demand", async () => {
+        const signed: Release = {
+            ...releaseAt("good"),
+            signature: `${base}/good/sums.sig`,
+            signer: "hashicorp",
+        };
+        const before = process.env["PATH"];
+        process.env["PATH"] = folder;
+        try {
+            await assert.rejects(
+                fetchRelease(signed, folder, impatient(), step, { GATEHOUSE_REQUIRE_SIGNATURES: "1" }),
+                /neither gpgv nor gpg is installed/,
+            );
+            await fetchRelease(signed, folder, impatient(), step, {});
+            assert.ok(said.some((line) => /gpg is not installed/.test(line)));
+        } finally {
+            process.env["PATH"] = before;
+        }
     });
 
     const failures = [
