@@ -47,6 +47,7 @@ const shelf: ProviderDefinition<Shelf> = {
                     throw new PartialFailure("jar-1", { serial: "s1" }, ["the lid does not close"]);
                 }
                 if (inputs.label === "slow") {
+                    context.log.status("waiting");
                     await new Promise((_, reject) =>
                         context.signal.addEventListener("abort", () =>
                             reject(context.signal.reason as Error),
@@ -254,7 +255,11 @@ describe("plugins/lib provider", () => {
             harness.create(token, { name: "a", size: 1, label: "slow" }),
             /cancelled/,
         );
-        await new Promise((resolve) => setTimeout(resolve, 100));
+        const deadline = Date.now() + 5000;
+        while (!harness.logs.some((line) => line.message === "waiting")) {
+            assert.ok(Date.now() < deadline, "it never started");
+            await new Promise((resolve) => setTimeout(resolve, 5));
+        }
         await harness.cancel();
         await waiting;
         const late = harness.create(token, { name: "a", size: 1, label: "slow" }, { timeout: 0.1 });
