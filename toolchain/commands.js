@@ -70,7 +70,7 @@ function refresh() {
 /** @param {string} stack */
 async function down(stack) {
     const force = process.env["FORCE"] === "1";
-    const ready = await setUp(needsOf(labOf(stack)), { images: false });
+    const ready = await setUp(needsOfStack(stack), { images: false });
     const say = (/** @type {string} */ line) => ready.progress.line(line);
     const pulumi = new Pulumi(stack, ready);
     if (await pulumi.exists()) {
