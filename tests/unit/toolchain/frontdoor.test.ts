@@ -175,7 +175,10 @@ describe("the front door", function () {
     }
 
     it("leaves an unknown lab to the program, which names every wrong setting at once", () => {
-        fs.writeFileSync(path.join(checkout, "Pulumi.fake.yaml"), stackFile.replace("lab: nomad", "lab: nomda"));
+        fs.writeFileSync(
+            path.join(checkout, "Pulumi.fake.yaml"),
+            stackFile.replace("lab: nomad", "lab: nomda"),
+        );
         cli(["up", "fake"], { FAKE_FAIL: "1" });
         assert.ok(calls().some((line) => line.startsWith("up --stack fake")));
         assert.equal(cli(["down", "fake"]).status, 0, "and it does not keep a stack from going");
