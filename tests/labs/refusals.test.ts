@@ -129,4 +129,21 @@ describe("refusals", function () {
             rmSync(folder, { recursive: true, force: true });
         }
     });
+
+    it("says so when the disk of the cache is full", async function () {
+        const folder = mkdtempSync(path.join(tmpdir(), "gatehouse-full-"));
+        if ((await run("mount", ["-t", "tmpfs", "-o", "size=64m", "tmpfs", folder])).code !== 0) {
+            rmSync(folder, { recursive: true });
+            this.skip(); // Not root, or not Linux.
+        }
+        try {
+            stack.configure();
+            const text = await stack.refused("up", { GATEHOUSE_CACHE: folder });
+            assert.match(text, new RegExp(`disk of ${folder} is full`), tail(text));
+            assert.match(text, /what to do: .*GATEHOUSE_CACHE/, tail(text));
+        } finally {
+            await output("umount", [folder]);
+            rmSync(folder, { recursive: true });
+        }
+    });
 });

@@ -37,7 +37,7 @@ export interface Place {
 
 export const places = {
     e2e: { subnet: "10.214.0.0/24", portOffset: 10_000, ssh: 22_000 },
-    bench: { subnet: "10.215.0.0/24", portOffset: 20_000, ssh: 32_000 },
+    bench: { subnet: "10.215.0.0/24", portOffset: 15_000, ssh: 25_000 },
 } satisfies Record<string, Place>;
 
 /** What the front door keeps in the checkout. */

@@ -68,6 +68,16 @@ describe("nomad lab: changes under load", function () {
             await lab.balances(3);
         }));
 
+    it("says which setting is wrong when the image does not exist, and fails no request", () =>
+        underLoad(async () => {
+            lab.set({ webapp: { message: "a new message", image: await pulledAs("nothing:1") } });
+            const said = await lab.stack.refused("up");
+            assert.match(said, /nothing:1.*not found/, tail(said));
+            assert.match(said, /gatehouse:webapp\.image is .*nothing:1/, tail(said));
+            assert.match(said, /rolled (the job )?back/, tail(said));
+            await lab.balances(3);
+        }));
+
     it("goes on after the image is corrected", async () => {
         await lab.change({ webapp: { message: "demo-webapp" } });
         await eventually("the corrected application answers", async () =>
