@@ -18,9 +18,13 @@ const measures: [string, (lab: NomadLab) => Promise<Figure[]>][] = [
 
 /**
  * `make bench`: brings the lab up and down a few times, measures the last one while it runs, prints the table and
- * writes it to `.gatehouse/bench/latest.json`; with `--docs` to docs/benchmarks.md as well.
+ * writes it to `.gatehouse/bench/latest.json`; with `--docs` to docs/benchmarks.md as well. With names of measures
+ * (`npx tsx bench/main.ts memory throughput`) it does only these, on a lab that comes up once.
  */
-async function main(): Promise<void> {
+async function main(args: string[]): Promise<void> {
+    const only = args.filter((arg) => !arg.startsWith("--"));
+    const chosen = measures.filter(([name]) => only.length === 0 || only.includes(name));
+    const times = only.length === 0 ? repetitions : 1;
     const lab = new NomadLab("bench");
     const environment = await describeEnvironment();
     const lifecycle = new Lifecycle(lab);
@@ -28,15 +32,15 @@ async function main(): Promise<void> {
     await lab.stack.startAfresh();
     try {
         lab.set({});
-        for (let n = 1; n <= repetitions; n += 1) {
-            console.log(`up, preview and down, ${n} of ${repetitions}`);
+        for (let n = 1; n <= times; n += 1) {
+            console.log(`up, preview and down, ${n} of ${times}`);
             await lifecycle.up();
             await lab.works(3);
             await lifecycle.preview();
-            if (n === repetitions) {
-                for (const [name, measure] of measures) {
+            if (n === times) {
+                for (const [name, measure] of chosen) {
                     console.log(`${name} …`);
-                    figures.push(...(await measure(lab)));
+                    figures.push(...(await attempt(name, () => measure(lab))));
                 }
             }
             await lifecycle.down();
@@ -45,11 +49,22 @@ async function main(): Promise<void> {
         await lab.stack.startAfresh();
     }
     const results = { environment, figures: [...lifecycle.figures(), ...figures] };
-    const file = write(results, { docs: process.argv.includes("--docs") });
+    const file = write(results, { docs: args.includes("--docs") });
     console.log(`\n${renderTable(results)}\nwritten to ${file}`);
 }
 
-main().catch((error: unknown) => {
+/** One measure that fails must not cost the others. */
+async function attempt(name: string, measure: () => Promise<Figure[]>): Promise<Figure[]> {
+    try {
+        return await measure();
+    } catch (error) {
+        console.error(`${name} failed:`, error);
+        process.exitCode = 1;
+        return [];
+    }
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
     console.error(error);
     process.exitCode = 1;
 });

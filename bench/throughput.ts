@@ -1,4 +1,4 @@
-import { docker } from "../tests/support/docker";
+import { docker, nestedContainers } from "../tests/support/docker";
 import type { NomadLab } from "../tests/support/nomad-lab";
 import { eventually } from "../tests/support/poll";
 import { request } from "../tests/support/http";
@@ -106,12 +106,19 @@ export function parseWrk(text: string): Round {
     return { requestsPerSecond: Number(speed[1]), p99Milliseconds: Number(tail[1]) * unit };
 }
 
+/** What the lab's HAProxy runs from, as the machine's engine knows it. */
+async function imageOfHaproxy(lab: NomadLab): Promise<string> {
+    const container = (await nestedContainers(lab.machine)).find(({ name }) => name.startsWith("haproxy-"));
+    if (container === undefined) {
+        throw new Error("no HAProxy runs in the machine");
+    }
+    return (await lab.inside("docker", "inspect", "--format", "{{.Image}}", container.id)).trim();
+}
+
 /** The HAProxy that a careful person would write by hand for three servers whose addresses are known. */
 async function startHandRun(lab: NomadLab): Promise<void> {
     const instances = await lab.healthy("demo-webapp");
-    const container = (
-        await lab.inside("docker", "ps", "--filter", "name=haproxy-", "--format", "{{.Image}}")
-    ).trim();
+    const image = await imageOfHaproxy(lab);
     const config = [
         "global",
         "    maxconn 8000",
@@ -140,7 +147,7 @@ async function startHandRun(lab: NomadLab): Promise<void> {
     );
     await lab.inside(
         ...["docker", "run", "--detach", "--name", handRunName, "--network", "host", "--user", "0"],
-        ...["--volume", "/run/bench:/bench:ro", "--entrypoint", "/usr/sbin/haproxy", container],
+        ...["--volume", "/run/bench:/bench:ro", "--entrypoint", "/usr/sbin/haproxy", image],
         ...["-W", "-f", "/bench/haproxy.cfg"],
     );
     await eventually("the hand-run HAProxy answers", async () => {

@@ -195,7 +195,8 @@ describe("the program as the nomad lab", function () {
     });
 
     it("refuses a call or a resource that nobody has foreseen", async () => {
-        const { "docker:index/network:Network": _, ...others } = computed;
+        const others = { ...computed };
+        delete others["docker:index/network:Network"];
         await assert.rejects(
             runProgram({}, { preview: false, computed: others }),
             /unmocked resource type docker:index\/network/,
