@@ -185,6 +185,7 @@ async function env(stack) {
             console.log(`export ${name}='${value?.replace(/'/g, "'\\''")}'`);
         }
     }
+    console.log(`export PULUMI_STACK='${stack}'`);
     console.log(`export PATH='${ready.toolFolders.join(":")}':"$PATH"`);
 }
 
