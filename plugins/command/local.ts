@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
 
-import { list, resource, string, type Context } from "../lib";
+import { list, string, type Context } from "../lib";
+import { command } from "./command";
 import { failed, Output } from "./output";
-import { commandInputs, commandOutputs, previousOutput } from "./schema";
+import { previousOutput } from "./schema";
 
 import type { CommandInputs, CommandOutputs } from "./schema";
 
@@ -15,35 +15,11 @@ interface Inputs extends CommandInputs {
 /** How long a cancelled command may take to stop after SIGTERM before SIGKILL. */
 const graceMilliseconds = 5000;
 
-export const localCommand = resource<undefined, Inputs, Inputs & CommandOutputs>({
-    inputs: { ...commandInputs, interpreter: list(), dir: string() },
-    outputs: commandOutputs,
-    changesWith: () => Object.keys(commandOutputs),
-
-    async create(context, inputs) {
-        const id = `${context.name}${randomBytes(4).toString("hex")}`;
-        const outputs =
-            inputs.create === undefined
-                ? { stdout: "", stderr: "" }
-                : await run(context, inputs.create, inputs, undefined);
-        return { id, outputs };
-    },
-
-    async update(context, _id, state, news) {
-        const command = news.update ?? news.create;
-        return command === undefined ? {} : run(context, command, news, state);
-    },
-
-    async delete(context, _id, state) {
-        if (state.delete !== undefined) {
-            await run(context, state.delete, state, state);
-        }
-    },
-});
+export const localCommand = command<Inputs>({ interpreter: list(), dir: string() }, run);
 
 function run(
     context: Context<undefined>,
-    command: string,
+    script: string,
     inputs: Inputs,
     state: CommandOutputs | undefined,
 ): Promise<CommandOutputs> {
@@ -51,7 +27,7 @@ function run(
     const output = new Output(context.log, inputs.logging);
     return new Promise((resolve, reject) => {
         context.signal.throwIfAborted();
-        const child = spawn(program, [...args, command], {
+        const child = spawn(program, [...args, script], {
             cwd: inputs.dir,
             env: { ...process.env, ...inputs.environment, ...previousOutput(inputs, state) },
             // A group of its own, so that a cancellation reaches what the command has started.
@@ -68,17 +44,17 @@ function run(
             context.signal.removeEventListener("abort", stop);
             const missing = error.code === "ENOENT" && inputs.dir !== undefined;
             const hint = missing ? ` (does the directory dir=${inputs.dir} exist?)` : "";
-            reject(failed(`${error.message}${hint}`, command, output));
+            reject(failed(`${error.message}${hint}`, script, output));
         });
         child.on("close", (code, signal) => {
             context.signal.removeEventListener("abort", stop);
             output.end();
             if (context.signal.aborted) {
-                reject(failed((context.signal.reason as Error).message, command, output));
+                reject(failed((context.signal.reason as Error).message, script, output));
             } else if (code === 0) {
                 resolve(output.result());
             } else {
-                reject(failed(signal ? `signal: ${signal}` : `exit status ${code}`, command, output));
+                reject(failed(signal ? `signal: ${signal}` : `exit status ${code}`, script, output));
             }
         });
     });

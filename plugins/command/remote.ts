@@ -1,9 +1,8 @@
-import { randomBytes } from "node:crypto";
-
-import { resource, type Context } from "../lib";
+import type { Context } from "../lib";
+import { command } from "./command";
 import { connection, dial, type ClientChannel, type Connection } from "./connection";
 import { failed, Output } from "./output";
-import { commandInputs, commandOutputs, previousOutput } from "./schema";
+import { previousOutput } from "./schema";
 
 import type { CommandInputs, CommandOutputs } from "./schema";
 
@@ -11,35 +10,11 @@ interface Inputs extends CommandInputs {
     connection: Connection;
 }
 
-export const remoteCommand = resource<undefined, Inputs, Inputs & CommandOutputs>({
-    inputs: { ...commandInputs, connection },
-    outputs: commandOutputs,
-    changesWith: () => Object.keys(commandOutputs),
-
-    async create(context, inputs) {
-        const id = `${context.name}${randomBytes(4).toString("hex")}`;
-        const outputs =
-            inputs.create === undefined
-                ? { stdout: "", stderr: "" }
-                : await run(context, inputs.create, inputs, undefined);
-        return { id, outputs };
-    },
-
-    async update(context, _id, state, news) {
-        const command = news.update ?? news.create;
-        return command === undefined ? {} : run(context, command, news, state);
-    },
-
-    async delete(context, _id, state) {
-        if (state.delete !== undefined) {
-            await run(context, state.delete, state, state);
-        }
-    },
-});
+export const remoteCommand = command<Inputs>({ connection }, run);
 
 async function run(
     context: Context<undefined>,
-    command: string,
+    script: string,
     inputs: Inputs,
     state: CommandOutputs | undefined,
 ): Promise<CommandOutputs> {
@@ -52,13 +27,13 @@ async function run(
     signal.addEventListener("abort", abort, { once: true });
     try {
         return await new Promise<CommandOutputs>((resolve, reject) => {
-            const broken = (why: string): void => reject(failed(why, command, output));
+            const broken = (why: string): void => reject(failed(why, script, output));
             client.once("error", (error) => broken(`the connection broke: ${error.message}`));
             client.once("close", () =>
                 broken(abortReason(signal) ?? "the connection was closed before the command ended"),
             );
             client.exec(
-                command,
+                script,
                 // The server takes what its AcceptEnv lists and ignores the rest, as with the official plugin.
                 { env: { ...inputs.environment, ...previousOutput(inputs, state) } },
                 (error, channel) => {
