@@ -106,19 +106,22 @@ export function parseWrk(text: string): Round {
     return { requestsPerSecond: Number(speed[1]), p99Milliseconds: Number(tail[1]) * unit };
 }
 
-/** What the lab's HAProxy runs from, as the machine's engine knows it. */
-async function imageOfHaproxy(lab: NomadLab): Promise<string> {
+/** What the lab's HAProxy runs from, and its weight among the machine's containers. */
+async function labsHaproxy(lab: NomadLab): Promise<{ image: string; shares: string }> {
     const container = (await nestedContainers(lab.machine)).find(({ name }) => name.startsWith("haproxy-"));
     if (container === undefined) {
         throw new Error("no HAProxy runs in the machine");
     }
-    return (await lab.inside("docker", "inspect", "--format", "{{.Image}}", container.id)).trim();
+    const format = "{{.Image}} {{.HostConfig.CpuShares}}";
+    const text = await lab.inside("docker", "inspect", "--format", format, container.id);
+    const [image = "", shares = ""] = text.trim().split(" ");
+    return { image, shares };
 }
 
 /** The HAProxy that a careful person would write by hand for three servers whose addresses are known. */
 async function startHandRun(lab: NomadLab): Promise<void> {
     const instances = await lab.healthy("demo-webapp");
-    const image = await imageOfHaproxy(lab);
+    const { image, shares } = await labsHaproxy(lab);
     const config = [
         "global",
         "    maxconn 8000",
@@ -147,6 +150,7 @@ async function startHandRun(lab: NomadLab): Promise<void> {
     );
     await lab.inside(
         ...["docker", "run", "--detach", "--name", handRunName, "--network", "host", "--user", "0"],
+        ...["--cpu-shares", shares],
         ...["--volume", "/run/bench:/bench:ro", "--entrypoint", "/usr/sbin/haproxy", image],
         ...["-W", "-f", "/bench/haproxy.cfg"],
     );
