@@ -102,7 +102,7 @@ async function down(stack) {
         }
     }
     say(
-        `the stack ${stack} is gone; cached images and tools stay for the next time ("make clean" removes them)`,
+        `the stack ${stack} and its state are gone: "pulumi stack rm" is done, too. Cached images and tools stay for the next time ("make clean" removes them)`,
     );
 }
 
