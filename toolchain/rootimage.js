@@ -15,7 +15,13 @@ const registry = "https://registry-1.docker.io/v2/";
 const label = "dev.gatehouse.base-image=true";
 /** Seconds for pulling 30 MB. */
 const pullTimeout = 120;
-const debian = { archive: "http://deb.debian.org/debian", security: "http://deb.debian.org/debian-security" };
+
+/**
+ * Where packages come from.
+ * @typedef {object} Mirrors
+ * @property {string} archive
+ * @property {string} security
+ */
 
 /** What Debian's own image sets for containers; the debootstrap path writes the same. */
 const containerFiles = {
@@ -53,7 +59,7 @@ function reachableRegistry(downloader) {
 
 /**
  * @param {string} reference
- * @param {{ archive: string, security: string }} mirrors
+ * @param {Mirrors | undefined} mirrors this computer's, if it has any of its own
  * @param {import("./progress").Step} step
  * @returns {Promise<boolean>} false when it could not be pulled
  */
@@ -73,14 +79,19 @@ async function pullRoot(reference, mirrors, step) {
  * Puts the files that both ways share on top of Debian's own image.
  * @param {string} image
  * @param {string} reference
- * @param {{ archive: string, security: string }} mirrors
+ * @param {Mirrors | undefined} mirrors this computer's, if it has any of its own
  */
 async function dressRoot(image, reference, mirrors) {
     await withWorkFolder("root", async (context) => {
         writeFiles(path.join(context, "files"), mirrors);
+        const superseded = [
+            "/etc/dpkg/dpkg.cfg.d/docker",
+            "/etc/apt/apt.conf.d/docker-*",
+            ...(mirrors ? ["/etc/apt/sources.list"] : []),
+        ];
         fs.writeFileSync(
             path.join(context, "Dockerfile"),
-            `FROM ${image}\nLABEL ${label}\nCOPY files/ /\nRUN rm -f /etc/apt/sources.list /etc/dpkg/dpkg.cfg.d/docker /etc/apt/apt.conf.d/docker-*\n`,
+            `FROM ${image}\nLABEL ${label}\nCOPY files/ /\nRUN rm -f ${superseded.join(" ")}\n`,
         );
         await mustRun("docker", ["build", "--force-rm", "--tag", reference, context], {
             what: "the root image cannot be built",
@@ -91,7 +102,7 @@ async function dressRoot(image, reference, mirrors) {
 
 /**
  * @param {string} reference
- * @param {{ archive: string, security: string }} mirrors
+ * @param {Mirrors | undefined} mirrors this computer's, if it has any of its own
  * @param {import("./progress").Step} step
  */
 async function bootstrapRoot(reference, mirrors, step) {
@@ -108,7 +119,7 @@ async function bootstrapRoot(reference, mirrors, step) {
                 "install debootstrap, or check the access to Docker Hub",
             );
         }
-        await aptInstall(["debootstrap"], step);
+        await aptInstall(["debootstrap", "debian-archive-keyring"], step);
     }
     const log = inCache("logs", "image-root.log");
     fs.rmSync(log, { force: true });
@@ -117,14 +128,19 @@ async function bootstrapRoot(reference, mirrors, step) {
         const about = "making a minimal Debian with debootstrap, about 1 min";
         step.say(`${about} (log: ${log})`);
         const args = ["--variant=minbase", "--include=ca-certificates,debian-archive-keyring"];
-        await mustRun("debootstrap", [...args, versions.debian, target, mirrors.archive], {
-            what: "debootstrap failed",
-            remedy: `read the log; is ${mirrors.archive} reachable?`,
-            log,
-            onLine: (line) => step.update(`${about}: ${line.replace(/^I: /, "")}`),
-        });
+        // Without a mirror debootstrap asks Debian's own server.
+        await mustRun(
+            "debootstrap",
+            [...args, versions.debian, target, ...(mirrors ? [mirrors.archive] : [])],
+            {
+                what: "debootstrap failed",
+                remedy: `read the log; is ${mirrors?.archive ?? "Debian's server"} reachable?`,
+                log,
+                onLine: (line) => step.update(`${about}: ${line.replace(/^I: /, "")}`),
+            },
+        );
         trim(target);
-        writeFiles(target, mirrors);
+        writeFiles(target, mirrors ?? bootstrapMirrors(target));
         step.say("importing it into Docker");
         const change = ["--change", 'CMD ["bash"]', "--change", `LABEL ${label}`];
         // Through a file, not a pipe: an interrupted pipe would end as a complete-looking image.
@@ -179,18 +195,28 @@ function emptyFolder(folder) {
     fs.mkdirSync(folder, { recursive: true });
 }
 
-/** @param {string} target @param {{ archive: string, security: string }} mirrors */
+/**
+ * @param {string} target
+ * @param {Mirrors | undefined} mirrors without them the sources stay as they are
+ */
 function writeFiles(target, mirrors) {
-    const files = { ...containerFiles, "etc/apt/sources.list.d/debian.sources": aptSources(mirrors) };
-    for (const [name, content] of Object.entries(files)) {
+    const sources = mirrors ? { "etc/apt/sources.list.d/debian.sources": aptSources(mirrors) } : {};
+    for (const [name, content] of Object.entries({ ...containerFiles, ...sources })) {
         const file = path.join(target, name);
         fs.mkdirSync(path.dirname(file), { recursive: true });
         fs.writeFileSync(file, content, { mode: name.startsWith("usr/sbin/") ? 0o755 : 0o644 });
     }
-    fs.rmSync(path.join(target, "etc/apt/sources.list"), { force: true });
+    if (mirrors) {
+        fs.rmSync(path.join(target, "etc/apt/sources.list"), { force: true });
+    }
 }
 
-/** @param {{ archive: string, security: string }} mirrors */
+/** What debootstrap took by itself and has written down. @param {string} target */
+function bootstrapMirrors(target) {
+    return mirrorsIn(fs.readFileSync(path.join(target, "etc/apt/sources.list"), "utf8"));
+}
+
+/** @param {Mirrors} mirrors */
 function aptSources({ archive, security }) {
     const stanza = (/** @type {string} */ uri, /** @type {string} */ suites) =>
         `Types: deb\nURIs: ${uri}\nSuites: ${suites}\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n`;
@@ -198,7 +224,7 @@ function aptSources({ archive, security }) {
     return `${stanza(archive, `${release} ${release}-updates`)}\n${stanza(security, `${release}-security`)}`;
 }
 
-/** Debian's servers, or the mirrors that this computer is set up to use instead. */
+/** The mirrors that this computer is set up to use, if it is a Debian. */
 function hostMirrors(folder = "/etc/apt") {
     /** @type {string[]} */
     const texts = [];
@@ -211,14 +237,16 @@ function hostMirrors(folder = "/etc/apt") {
             }
         }
     } catch {
-        // Unreadable sources are no reason to stop: Debian's own servers will do.
+        // Unreadable sources are no reason to stop: the image has its own.
     }
     return mirrorsIn(texts.join("\n"));
 }
 
 /**
- * Debian's mirrors in the text of apt sources, of either format. They are told by their last path element.
+ * Debian's mirrors in the text of apt sources, of either format; none if there is no archive among them. They are
+ * told by their last path element; a mirror that names no place for security updates has them beside the archive.
  * @param {string} text
+ * @returns {Mirrors | undefined}
  */
 function mirrorsIn(text) {
     const uris = text
@@ -226,10 +254,9 @@ function mirrorsIn(text) {
         .filter((line) => /^\s*(deb\s|URIs:)/.test(line))
         .flatMap((line) => line.match(/https?:\/\/[^\s\]]+/g) ?? [])
         .map((uri) => uri.replace(/\/+$/, ""));
-    return {
-        archive: uris.find((uri) => uri.endsWith("/debian")) ?? debian.archive,
-        security: uris.find((uri) => uri.endsWith("/debian-security")) ?? debian.security,
-    };
+    const archive = uris.find((uri) => uri.endsWith("/debian"));
+    const security = uris.find((uri) => uri.endsWith("/debian-security"));
+    return archive === undefined ? undefined : { archive, security: security ?? `${archive}-security` };
 }
 
 module.exports = { label, makeRootImage, dressRoot, mirrorsIn, aptSources };
