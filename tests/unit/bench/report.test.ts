@@ -30,7 +30,14 @@ describe("bench: report", () => {
         const table = renderTable({
             environment,
             figures: [
-                { what: "`make up`", value: 31.256, unit: "s", target: { atMost: 40 }, samples: 3, note: "30, 31, 33" },
+                {
+                    what: "`make up`",
+                    value: 31.256,
+                    unit: "s",
+                    target: { atMost: 40 },
+                    samples: 3,
+                    note: "30, 31, 33",
+                },
                 { what: "ratio", value: 0.912, unit: "ratio", target: { atLeast: 0.95 }, samples: 7 },
                 { what: "requests per second", value: 4321.7, unit: "req/s", samples: 7 },
             ],
@@ -45,7 +52,8 @@ describe("bench: report", () => {
     });
 
     it("replaces only the table of the page, however often", () => {
-        const page = "# Figures\n\n<!-- begin table: make bench DOCS=1 -->\nold\n<!-- end table -->\n\nAfter.\n";
+        const page =
+            "# Figures\n\n<!-- begin table: make bench DOCS=1 -->\nold\n<!-- end table -->\n\nAfter.\n";
         const once = replaceTable(page, "| new |\n");
         assert.match(once, /^# Figures\n\n<!-- begin .*-->\n\n\| new \|\n\n<!-- end table -->\n\nAfter\.\n$/);
         assert.equal(replaceTable(once, "| new |\n"), once);
@@ -77,7 +85,10 @@ Transfer/sec:      1.60MB
     });
 
     it("refuses a run in which requests failed", () => {
-        assert.throws(() => parseWrk(report("1.00ms", "  Non-2xx or 3xx responses: 12\n")), /requests failed/);
+        assert.throws(
+            () => parseWrk(report("1.00ms", "  Non-2xx or 3xx responses: 12\n")),
+            /requests failed/,
+        );
         assert.throws(
             () => parseWrk(report("1.00ms", "  Socket errors: connect 0, read 3, write 0, timeout 0\n")),
             /requests failed/,
