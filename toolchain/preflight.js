@@ -4,6 +4,7 @@
 const fs = require("node:fs");
 const net = require("node:net");
 const os = require("node:os");
+const { setTimeout: sleep } = require("node:timers/promises");
 const { run } = require("./run");
 const { project, settingsOf } = require("./stackfile");
 
@@ -25,11 +26,11 @@ async function preflight(stack) {
     if ((settings["substrate"] ?? "docker") !== "docker") {
         return [];
     }
-    const [containers, networks] = await Promise.all([runningContainers(), dockerNetworks()]);
-    return [
-        ...(await portFindings(stack, settings["ports"] ?? {}, containers)),
-        ...subnetFindings(stack, settings["network"]?.subnet, networks, hostRoutes()),
-    ];
+    const [clashes, networks] = await Promise.all([
+        settledPortFindings(stack, settings["ports"] ?? {}),
+        dockerNetworks(),
+    ]);
+    return [...clashes, ...subnetFindings(stack, settings["network"]?.subnet, networks, hostRoutes())];
 }
 
 /** @typedef {{ name: string, stack: string, ports: string }} Container */
@@ -46,6 +47,22 @@ async function runningContainers() {
             const [name = "", stack = "", ports = ""] = line.split("\t");
             return { name, stack, ports };
         });
+}
+
+/**
+ * A container that Docker is just starting or stopping, after a run that was killed, has its ports but is not listed:
+ * that is waited for.
+ * @param {string} stack
+ * @param {Record<string, unknown>} ports
+ */
+async function settledPortFindings(stack, ports) {
+    for (let looks = 1; ; looks++) {
+        const findings = await portFindings(stack, ports, await runningContainers());
+        if (looks === 20 || !findings.some(({ what }) => what.includes("taken by docker-proxy"))) {
+            return findings;
+        }
+        await sleep(250);
+    }
 }
 
 /**

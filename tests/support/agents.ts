@@ -78,6 +78,10 @@ export async function startNomad(): Promise<Agent> {
             if (!nodes.some((node) => node.Status === "ready" && node.Drivers?.raw_exec?.Healthy)) {
                 throw new Error(`no node is ready: ${JSON.stringify(nodes.map((node) => node.Status))}`);
             }
+            const keys = await (await fetch(`${address}/v1/operator/keyring/keys`)).text();
+            if (!keys.includes('"active"')) {
+                throw new Error(`the keyring has no active key: ${keys}`);
+            }
         },
         () => stopJobs(address),
     );

@@ -10,6 +10,9 @@ import { root } from "./command";
 /** Screenshots of what the tests saw, to look at. */
 export const screenshots = path.join(root, ".gatehouse", "screenshots");
 
+// Playwright listens for this process's end, as other parts of a whole test run do: more than Node's ten are no leak.
+process.setMaxListeners(50);
+
 /** A headless browser with a profile of its own. */
 export class Browser {
     private constructor(

@@ -33,6 +33,9 @@ def check():
     # Nomad calls a server by its name and region.
     voters = {server["Node"].rsplit(".", 1)[0] for server in peers if server["Voter"]}
     missing += [f"server {name} is not a voter" for name in arguments["servers"] if name not in voters]
+    # The leader makes the first key a moment after its election; without one variables are refused.
+    if not any(key["State"] == "active" for key in api.get("/v1/operator/keyring/keys") or []):
+        missing.append("the keyring has no active key")
     nodes = {}
     for node in api.get("/v1/nodes"):
         # A replaced machine leaves its old node behind for a while, under the same name and down.
