@@ -6,8 +6,8 @@ import { imageReference } from "../toolchain/images";
 import type { Figure } from "./report";
 import { median } from "./statistics";
 
-const rounds = 7;
-const secondsPerRound = 6;
+const rounds = 21;
+const secondsPerRound = 3;
 const handRunPort = 8081;
 const handRunName = "bench-haproxy";
 
