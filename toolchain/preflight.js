@@ -5,6 +5,7 @@ const fs = require("node:fs");
 const net = require("node:net");
 const os = require("node:os");
 const { setTimeout: sleep } = require("node:timers/promises");
+const { wantedPorts } = require("./ports");
 const { run } = require("./run");
 const { project, settingsOf } = require("./stackfile");
 
@@ -27,7 +28,7 @@ async function preflight(stack) {
         return [];
     }
     const [clashes, networks] = await Promise.all([
-        settledPortFindings(stack, settings["ports"] ?? {}),
+        settledPortFindings(stack, wantedPorts(settings)),
         dockerNetworks(),
     ]);
     return [...clashes, ...subnetFindings(stack, settings["network"]?.subnet, networks, hostRoutes())];
@@ -53,7 +54,7 @@ async function runningContainers() {
  * A container that Docker is just starting or stopping, after a run that was killed, has its ports but is not listed:
  * that is waited for.
  * @param {string} stack
- * @param {Record<string, unknown>} ports
+ * @param {import("./ports").WantedPort[]} ports
  */
 async function settledPortFindings(stack, ports) {
     for (let looks = 1; ; looks++) {
@@ -67,24 +68,22 @@ async function settledPortFindings(stack, ports) {
 
 /**
  * @param {string} stack
- * @param {Record<string, unknown>} ports
+ * @param {import("./ports").WantedPort[]} ports
  * @param {Container[]} containers
  * @returns {Promise<Finding[]>}
  */
 async function portFindings(stack, ports, containers) {
-    // `ssh` is the first of a range; Docker reports a clash there by its number.
-    const entries = Object.entries(ports).filter(([name, port]) => name !== "ssh" && Number.isInteger(port));
     const findings = await Promise.all(
-        entries.map(async ([name, port]) => {
-            const holder = containers.find((container) => publishes(container, Number(port)));
-            if (holder?.stack === `${project}/${stack}` || (await isFree(Number(port)))) {
+        ports.map(async ({ name, port, use }) => {
+            const holder = containers.find((container) => publishes(container, port));
+            if (holder?.stack === `${project}/${stack}` || (await isFree(port))) {
                 return [];
             }
-            const who = holder === undefined ? processOn(Number(port)) : `the container ${holder.name}`;
+            const who = holder === undefined ? processOn(port) : `the container ${holder.name}`;
             return [
                 {
                     level: /** @type {const} */ ("blocking"),
-                    what: `gatehouse:ports.${name}: port ${port} is already taken by ${who}`,
+                    what: `gatehouse:ports.${name}: port ${port}${use ? ` (${use})` : ""} is already taken by ${who}`,
                     remedy: `stop that, or choose another port: pulumi config set --path gatehouse:ports.${name} <port>, or edit Pulumi.${stack}.yaml`,
                 },
             ];

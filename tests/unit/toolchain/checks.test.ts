@@ -5,7 +5,9 @@ import * as net from "node:net";
 import { judgeAnswer, onDebian } from "../../../toolchain/docker";
 import { compare, dockerFindings } from "../../../toolchain/doctor";
 import { matches } from "../../../toolchain/packages";
+import { hostOffset } from "../../../components/machines/addresses";
 import { parseRoutes, portFindings, publishes, subnetFindings } from "../../../toolchain/preflight";
+import { wantedPorts } from "../../../toolchain/ports";
 import { Progress } from "../../../toolchain/progress";
 
 describe("port check", () => {
@@ -19,7 +21,7 @@ describe("port check", () => {
     after(() => server.close());
 
     it("names the setting, the port, who has it, and the remedy", async () => {
-        const [finding, ...more] = await portFindings("dev", { webapp: port, ssh: port }, []);
+        const [finding, ...more] = await portFindings("dev", [{ name: "webapp", port }], []);
         assert.deepEqual(more, []);
         assert.equal(finding?.level, "blocking");
         assert.match(
@@ -32,14 +34,39 @@ describe("port check", () => {
         }
     });
 
+    it("covers the endpoints and the machines' SSH, by the numbers that the program gives them", () => {
+        const settings = { ports: { webapp: 8000, ssh: 2200 }, servers: { count: 3 }, clients: { count: 1 } };
+        assert.deepEqual(
+            wantedPorts(settings).map(({ name, port }) => [name, port]),
+            [
+                ["webapp", 8000],
+                ...["server-1", "server-2", "server-3", "client-1"].map((machine) => [
+                    "ssh",
+                    2200 + hostOffset(machine),
+                ]),
+            ],
+        );
+        assert.match(wantedPorts(settings)[1]?.use ?? "", /ssh \+ 11, for server-1/);
+    });
+
+    it("leaves settings that are no ports to the program", () => {
+        const settings = {
+            ports: { webapp: "x", ssh: "y" },
+            servers: { count: -1 },
+            clients: { count: "many" },
+        };
+        assert.deepEqual(wantedPorts(settings), []);
+        assert.deepEqual(wantedPorts({}), []);
+    });
+
     it("lets a stack keep the ports of its own machines, and names another's container", async () => {
         const container = {
             name: "gatehouse-dev-server-1",
             stack: "gatehouse/dev",
             ports: `127.0.0.1:${port}->80/tcp`,
         };
-        assert.deepEqual(await portFindings("dev", { webapp: port }, [container]), []);
-        const [finding] = await portFindings("other", { webapp: port }, [container]);
+        assert.deepEqual(await portFindings("dev", [{ name: "webapp", port }], [container]), []);
+        const [finding] = await portFindings("other", [{ name: "webapp", port }], [container]);
         assert.match(finding?.what ?? "", /the container gatehouse-dev-server-1$/);
     });
 
@@ -49,7 +76,7 @@ describe("port check", () => {
         const free = (probe.address() as net.AddressInfo).port;
         probe.close();
         await once(probe, "close");
-        assert.deepEqual(await portFindings("dev", { webapp: free }, []), []);
+        assert.deepEqual(await portFindings("dev", [{ name: "webapp", port: free }], []), []);
     });
 
     it("reads docker ps", () => {

@@ -1,0 +1,44 @@
+// @ts-check
+"use strict";
+
+/**
+ * A port on 127.0.0.1 that a stack is going to publish.
+ * @typedef {object} WantedPort
+ * @property {string} name the setting below `gatehouse:ports`
+ * @property {number} port
+ * @property {string} [use] what for, where the setting does not say it
+ */
+
+/** Where the machines' host numbers begin; components/machines/addresses.ts says the same, and a test compares them. */
+const firstOffset = { server: 10, client: 20 };
+
+/**
+ * The ports that a stack with these settings publishes. Settings that are none are left out: the program refuses them.
+ * @param {Record<string, any>} settings
+ * @returns {WantedPort[]}
+ */
+function wantedPorts(settings) {
+    const { ssh, ...ports } = settings["ports"] ?? {};
+    const named = Object.entries(ports).map(([name, port]) => ({ name, port }));
+    const machines = [
+        ...numbered("server", settings["servers"]?.count),
+        ...numbered("client", settings["clients"]?.count),
+    ];
+    const sshPorts = machines.map(({ machine, offset }) => ({
+        name: "ssh",
+        port: ssh + offset,
+        use: `ssh + ${offset}, for ${machine}`,
+    }));
+    return [...named, ...sshPorts].filter(({ port }) => Number.isInteger(port) && port > 0 && port < 65536);
+}
+
+/** @param {"server" | "client"} group @param {unknown} count */
+function numbered(group, count) {
+    const length = Number.isInteger(count) ? Math.min(Math.max(Number(count), 0), 20) : 0;
+    return Array.from({ length }, (_, index) => ({
+        machine: `${group}-${index + 1}`,
+        offset: firstOffset[group] + index + 1,
+    }));
+}
+
+module.exports = { wantedPorts };
