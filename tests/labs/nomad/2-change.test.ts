@@ -116,7 +116,7 @@ async function buildBroken(image: string): Promise<void> {
             image,
         );
     } finally {
-        await docker("rm", container);
+        await docker("rm", "--volumes", container);
     }
 }
 
