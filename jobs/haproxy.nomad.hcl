@@ -220,6 +220,8 @@ job "haproxy" {
           frontend http
               bind *:{{ env "NOMAD_PORT_http" }}
               option httplog
+              # Consul's TCP check connects and says nothing: no error.
+              option http-ignore-probes
               # After a reload an idle connection gets one more answer, with `Connection: close`, instead of a reset.
               option idle-close-on-response
               option forwardfor
