@@ -32,7 +32,7 @@ async function clean() {
     }
     removeIfEmpty(cacheDirectory());
     fs.rmSync(stateDirectory, { recursive: true, force: true });
-    console.log(`removed the base images, ${cacheDirectory()} and ${stateDirectory}`);
+    console.log(`removed the images, ${cacheDirectory()} and ${stateDirectory}`);
     console.log("node_modules stays; Docker and the packages it came with stay too");
 }
 
@@ -66,19 +66,35 @@ async function removeImages() {
         console.log("no Docker engine answers: its images, if any, stay");
         return;
     }
-    const args = ["image", "ls", "--filter", "reference=gatehouse/*", "--format", "{{.Repository}}:{{.Tag}}"];
-    const images = (await run("docker", args)).stdout.split("\n").filter((line) => line !== "");
+    const images = [
+        ...(await imagesWith("reference=gatehouse/*")),
+        // Application images, by the address of the registry that they were pushed to.
+        ...(await imagesWith(`label=${label}`)).filter((name) => /^127\.0\.0\.1:\d+\//.test(name)),
+    ];
     if (images.length > 0) {
         const { code, stderr } = await run("docker", ["image", "rm", ...images]);
         if (code !== 0) {
             throw new UserError(
-                `some base images cannot be removed:\n    ${stderr.trim().replace(/\n/g, "\n    ")}`,
+                `some images cannot be removed:\n    ${stderr.trim().replace(/\n/g, "\n    ")}`,
                 'containers use them: remove those ("docker ps -a" shows them), then run the command again',
             );
         }
     }
-    // Build stages have no name, but inherit the root image's label.
+    // Build stages and superseded images have no name, but inherit the root image's label.
     await run("docker", ["image", "prune", "--force", "--filter", `label=${label}`]);
+}
+
+/** @param {string} filter @returns {Promise<string[]>} names with tags */
+async function imagesWith(filter) {
+    const { stdout } = await run("docker", [
+        "image",
+        "ls",
+        "--filter",
+        filter,
+        "--format",
+        "{{.Repository}}:{{.Tag}}",
+    ]);
+    return stdout.split("\n").filter((line) => line !== "" && !line.includes("<none>"));
 }
 
 /** @param {string} folder */

@@ -73,7 +73,7 @@ describe("the front door", function () {
     /** A subnet and ports that no lab on this computer has. */
     const stackFile =
         "config:\n  gatehouse:lab: nomad\n  gatehouse:network: { subnet: 10.199.77.0/24 }\n  gatehouse:ports: " +
-        "{ webapp: 18401, haproxyStats: 18402, consul: 18403, nomad: 18404, dashboard: 18405, registry: 18406 }\n";
+        "{ webapp: 18401, haproxyStats: 18402, consul: 18403, nomad: 18404, dashboard: 18405, registry: 18406, ssh: 18500 }\n";
 
     const environment = (extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
         PATH: `${checkout}/bin:${process.env["PATH"]}`,
