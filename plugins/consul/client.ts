@@ -1,18 +1,11 @@
-import { readFileSync } from "node:fs";
-
 import { HttpApi, HttpError, type RequestOptions } from "../lib/http-api";
+import { pem, type TlsSettings } from "../lib/tls-settings";
 
-export interface ConsulConfig {
+export interface ConsulConfig extends TlsSettings {
     address?: string;
     scheme?: string;
     datacenter?: string;
     token?: string;
-    caFile?: string;
-    caPem?: string;
-    certFile?: string;
-    certPem?: string;
-    keyFile?: string;
-    keyPem?: string;
     insecureHttps?: boolean;
 }
 
@@ -77,8 +70,4 @@ export class ConsulClient {
 
 function path({ kind, name }: EntryKey): string {
     return `/v1/config/${encodeURIComponent(kind)}/${encodeURIComponent(name)}`;
-}
-
-function pem(text: string | undefined, file: string | undefined): string | undefined {
-    return text ?? (file ? readFileSync(file, "utf8") : undefined);
 }

@@ -1,4 +1,5 @@
 import { boolean, string } from "../lib";
+import { tlsSettings } from "../lib/tls-settings";
 import { ConsulClient } from "./client";
 import { configEntry } from "./config-entry";
 
@@ -12,12 +13,7 @@ export const consulProvider: ProviderDefinition<ConsulClient> = {
         scheme: string({ oneOf: ["http", "https"] }),
         datacenter: string(),
         token: string({ secret: true }),
-        caFile: string(),
-        caPem: string(),
-        certFile: string(),
-        certPem: string(),
-        keyFile: string(),
-        keyPem: string({ secret: true }),
+        ...tlsSettings,
         insecureHttps: boolean(),
     },
     configure: (config) => new ConsulClient(config),

@@ -1,18 +1,11 @@
-import { readFileSync } from "node:fs";
-
 import { HttpApi, HttpError, type RequestOptions } from "../lib/http-api";
+import { pem, type TlsSettings } from "../lib/tls-settings";
 import type { Allocation, Deployment, Evaluation, Job, JobSubmission } from "./api";
 
-export interface NomadConfig {
+export interface NomadConfig extends TlsSettings {
     address?: string;
     region?: string;
     secretId?: string;
-    caFile?: string;
-    caPem?: string;
-    certFile?: string;
-    certPem?: string;
-    keyFile?: string;
-    keyPem?: string;
     skipVerify?: boolean;
 }
 
@@ -174,10 +167,6 @@ function jobPath(key: JobKey): string {
 
 function variablePath(path: string): string {
     return `/v1/var/${path.split("/").map(encodeURIComponent).join("/")}`;
-}
-
-function pem(text: string | undefined, file: string | undefined): string | undefined {
-    return text ?? (file ? readFileSync(file, "utf8") : undefined);
 }
 
 async function found<T>(answer: Promise<T>): Promise<T | undefined> {

@@ -1,4 +1,5 @@
 import { boolean, string } from "../lib";
+import { tlsSettings } from "../lib/tls-settings";
 import { NomadClient } from "./client";
 import { job } from "./job";
 import { variable } from "./variable";
@@ -12,12 +13,7 @@ export const nomadProvider: ProviderDefinition<NomadClient> = {
         address: string(),
         region: string(),
         secretId: string({ secret: true }),
-        caFile: string(),
-        caPem: string(),
-        certFile: string(),
-        certPem: string(),
-        keyFile: string(),
-        keyPem: string({ secret: true }),
+        ...tlsSettings,
         skipVerify: boolean(),
     },
     configure: (config) => new NomadClient(config),
