@@ -26,7 +26,16 @@ const baseImages = {
     pause: { context: "images/pause", parent: "base", tools: [] },
     "haproxy-base": { context: "images/haproxy-base", parent: "base", tools: [] },
     "envoy-base": { context: "images/envoy-base", parent: "base", tools: ["envoy"] },
+    "balancer-base": { context: "images/balancer-base", parent: "base", tools: [] },
+    consul: { context: "images/consul", parent: "base", tools: ["consul"] },
+    "consul-template-base": {
+        context: "images/consul-template-base",
+        parent: "haproxy-base",
+        tools: ["consul-template"],
+    },
+    pebble: { context: "tests/images/pebble", parent: "base", tools: [] },
     "load-generator": { context: "bench/image", parent: "base", tools: [] },
+    "bench-peers": { context: "bench/peers", parent: "base", tools: ["traefik", "envoy"] },
 };
 
 /** How the root image is made (toolchain/rootimage.js): raise it when that changes. */
