@@ -14,7 +14,7 @@ const machinesGlibc = 36;
 
 /** How each tool tells its version. */
 /** @type {Record<string, string[]>} */
-const versionArguments = { pulumi: ["version"], etcdctl: ["version"] };
+const versionArguments = { pulumi: ["version"], etcdctl: ["version"], traefik: ["version"] };
 
 /**
  * The fitting program of this name on PATH, or undefined.

@@ -30,6 +30,7 @@ const vendors = {
     etcdctl: (version, platform) => etcdRelease("etcdctl", version, platform),
     confd: confdRelease,
     envoy: envoyRelease,
+    traefik: traefikRelease,
 };
 
 /** Pulumi's archive holds the language hosts too. @param {string} version @param {Platform} platform @returns {Release} */
@@ -93,6 +94,17 @@ function envoyRelease(version, { os, arch }) {
         sums: `${base}/checksums.txt.asc`,
         format: "bare",
         programs: { envoy: "" },
+    };
+}
+
+/** @param {string} version @param {Platform} platform @returns {Release} */
+function traefikRelease(version, { os, arch }) {
+    const base = `https://github.com/traefik/traefik/releases/download/v${version}`;
+    return {
+        address: `${base}/traefik_v${version}_${os}_${arch}.tar.gz`,
+        sums: `${base}/traefik_v${version}_checksums.txt`,
+        format: "tar.gz",
+        programs: { traefik: "traefik" },
     };
 }
 

@@ -30,6 +30,8 @@ describe("the version that a tool tells", () => {
         "etcdctl version: 3.5.21\nAPI version: 3.5\n": "3.5.21",
         "\nenvoy  version: 18b3b4f9c2a64a5cd9a2a2d5c9fa1f5cfb2bd1c1/1.40.0/Clean/RELEASE/BoringSSL\n":
             "1.40.0",
+        "Version:      3.7.15\nCodename:     langres\nGo version:   go1.26.9\nBuilt:        2026-10-15T14:33:48Z\n":
+            "3.7.15",
     };
     for (const [answer, version] of Object.entries(answers)) {
         it(`is read from ${JSON.stringify(answer.trim().split("\n")[0])}`, () => {

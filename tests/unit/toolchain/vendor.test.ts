@@ -43,6 +43,10 @@ const expected: Record<string, string[]> = {
                 `https://github.com/envoyproxy/envoy/releases/download/v1.40.0/envoy-1.40.0-${platform}`,
         )
         .concat("-", "-"),
+    "traefik 3.7.15": ["linux_amd64", "linux_arm64", "darwin_amd64", "darwin_arm64"].map(
+        (platform) =>
+            `https://github.com/traefik/traefik/releases/download/v3.7.15/traefik_v3.7.15_${platform}.tar.gz`,
+    ),
 };
 
 describe("vendors' releases", () => {

