@@ -1,5 +1,6 @@
 import { HttpApi, HttpError, type RequestOptions } from "../lib/http-api";
 import { pem, type TlsSettings } from "../lib/tls-settings";
+import { Catalog } from "./catalog";
 
 export interface ConsulConfig extends TlsSettings {
     address?: string;
@@ -19,8 +20,9 @@ export interface EntryKey {
 
 export type Entry = Record<string, unknown>;
 
-/** The endpoints of Consul's HTTP API for configuration entries. */
+/** Consul's HTTP API: the configuration entries, and the catalogue. */
 export class ConsulClient {
+    readonly catalog: Catalog;
     private readonly api: HttpApi;
     private readonly datacenter: string | undefined;
 
@@ -40,6 +42,7 @@ export class ConsulClient {
                 rejectUnauthorized: !config.insecureHttps,
             },
         });
+        this.catalog = new Catalog(this.api, config.datacenter);
     }
 
     async entry(key: EntryKey, signal?: AbortSignal): Promise<Entry | undefined> {

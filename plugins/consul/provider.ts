@@ -2,6 +2,8 @@ import { boolean, string } from "../lib";
 import { tlsSettings } from "../lib/tls-settings";
 import { ConsulClient } from "./client";
 import { configEntry } from "./config-entry";
+import { node } from "./node";
+import { service } from "./service";
 
 import type { ProviderDefinition } from "../lib";
 
@@ -19,5 +21,7 @@ export const consulProvider: ProviderDefinition<ConsulClient> = {
     configure: (config) => new ConsulClient(config),
     resources: {
         "consul:index/configEntry:ConfigEntry": configEntry,
+        "consul:index/node:Node": node,
+        "consul:index/service:Service": service,
     },
 };
