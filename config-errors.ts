@@ -1,6 +1,9 @@
 import { distance } from "fastest-levenshtein";
 import type { z } from "zod";
 
+/** Settings whose values no message may show. */
+const secretSettings = ["certificate.provided", "certificate.externalAccount.hmacKey", "registry.password"];
+
 /** One thing that is wrong with the stack's settings. */
 export interface Problem {
     /** The setting below `gatehouse:`, e.g. `webapp.count`. */
@@ -23,13 +26,17 @@ export function formatProblems(problems: Problem[]): string {
 /** Turns one of zod's issues into problems with a remedy. */
 export function explainIssue(issue: z.core.$ZodIssue, values: unknown): Problem[] {
     const path = issue.path.join(".");
-    const found = show(issue.path.reduce<unknown>((value, key) => get(value, key), values));
+    const value = issue.path.reduce<unknown>((inner, key) => get(inner, key), values);
+    const secret = secretSettings.some((setting) => setting === path || setting.startsWith(`${path}.`));
+    const found = secret && value !== undefined ? "a value that is not shown" : show(value);
     switch (issue.code) {
         case "unrecognized_keys":
             return issue.keys.map((key) => ({
                 path: path === "" ? key : `${path}.${key}`,
                 message: "unknown setting; remove it or correct its name",
             }));
+        case "invalid_key":
+            return issue.issues.map((each) => ({ path, message: `the name ${each.message}` }));
         case "invalid_value":
             return [{ path, message: `unknown value ${found}; use ${issue.values.map(String).join(", ")}` }];
         case "invalid_type":

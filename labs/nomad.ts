@@ -13,7 +13,7 @@ import { WebApp } from "../components/jobs/webapp";
 import type { Machine, PublishedPort, Substrate } from "../components/machines/machine";
 import { createSubstrate } from "../components/machines/substrate";
 import { ports } from "../components/security/ports";
-import type { Config } from "../config";
+import type { NomadSettings } from "../settings/nomad";
 import { imageReference } from "../toolchain/images";
 import { nomad as needs } from "../toolchain/labs.json";
 import type { JobSummary, Lab, MachineSummary } from "./lab";
@@ -25,7 +25,7 @@ const statsUser = "admin";
 const dashboardPort = 9002;
 
 export interface NomadLabArgs {
-    config: Config;
+    config: NomadSettings;
 }
 
 /**
@@ -40,7 +40,7 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
     readonly topology: pulumi.Output<string>;
     readonly readme: pulumi.Output<string>;
 
-    private readonly config: Config;
+    private readonly config: NomadSettings;
     private readonly nodes: PlannedNode[];
 
     constructor(name: string, args: NomadLabArgs, opts?: pulumi.ComponentResourceOptions) {

@@ -19,7 +19,9 @@ const firstOffset = { server: 10, client: 20 };
  */
 function wantedPorts(settings) {
     const { ssh, ...ports } = settings["ports"] ?? {};
-    const named = Object.entries(ports).map(([name, port]) => ({ name, port }));
+    const named = Object.entries(ports)
+        .filter(([name]) => name !== "webappTls" || settings["https"]?.enabled === true)
+        .map(([name, port]) => ({ name, port }));
     const machines = [
         ...numbered("server", settings["servers"]?.count),
         ...numbered("client", settings["clients"]?.count),

@@ -5,6 +5,7 @@ const fs = require("node:fs");
 const path = require("node:path");
 const { UserError } = require("./errors");
 const { root, stateDirectory } = require("./paths");
+const { isLab, placeOf } = require("./versions");
 
 const project = "gatehouse";
 
@@ -47,7 +48,7 @@ function labOf(stack) {
 }
 
 /**
- * A stack's settings below `gatehouse:`, over the defaults in Pulumi.yaml. Needs the Node packages.
+ * A stack's settings below `gatehouse:`, over its lab's defaults and those in Pulumi.yaml. Needs the Node packages.
  * @param {string} stack
  * @returns {Record<string, any>}
  */
@@ -59,6 +60,11 @@ function settingsOf(stack) {
     const settings = {};
     for (const [key, schema] of Object.entries(declared)) {
         settings[key.replace(/^gatehouse:/, "")] = schema?.default;
+    }
+    const lab = labOf(stack);
+    if (isLab(lab)) {
+        const { subnet, ports } = placeOf(lab);
+        Object.assign(settings, { network: { subnet }, ports });
     }
     for (const [key, value] of Object.entries(given)) {
         const name = key.replace(/^gatehouse:/, "");

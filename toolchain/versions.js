@@ -16,12 +16,13 @@ const { hostArchitecture, root } = require("./paths");
  * @property {import("./wheel").WheelSource} [wheel]
  *
  * @typedef {{ tools: string[], images: string[], plugins: string[] }} Needs
+ * @typedef {{ subnet: string, ports: Record<string, number> }} Place where a lab is on this computer by default
  */
 
 /** @type {{ tools: Record<string, Tool>, plugins: Record<string, string>, node: string, debian: string }} */
 const versions = JSON.parse(fs.readFileSync(path.join(__dirname, "versions.json"), "utf8"));
 
-/** @type {Record<string, Needs>} */
+/** @type {Record<string, Needs & Partial<Place>>} */
 const labs = JSON.parse(fs.readFileSync(path.join(__dirname, "labs.json"), "utf8"));
 
 /** @param {string} name */
@@ -57,6 +58,12 @@ function needsOf(lab, where = "gatehouse:lab") {
         throw new UserError(`${where}: there is no lab named ${lab}`, `choose one of ${known.join(", ")}`);
     }
     return needs;
+}
+
+/** @param {string} lab @returns {Place} */
+function placeOf(lab) {
+    const { subnet = "", ports = {} } = labs[lab] ?? {};
+    return { subnet, ports };
 }
 
 /** @param {Tool} tool @returns {import("./vendor").Platform} */
@@ -97,4 +104,4 @@ function packageVersions() {
     return found;
 }
 
-module.exports = { versions, labs, toolOf, isLab, needsOf, platformOf, keyOf, packageVersions };
+module.exports = { versions, labs, toolOf, isLab, needsOf, placeOf, platformOf, keyOf, packageVersions };

@@ -2,23 +2,15 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 
 import type { Registry } from "../machines/machine";
+import { bases, ownPlatform } from "./applications";
 import { prepareContext } from "./bundle";
 
-/** Each application image, with the base image that its Dockerfile begins with. */
-const bases = {
-    hello: "node",
-    "counter-api": "node",
-    "counter-dashboard": "node",
-    haproxy: "haproxy-base",
-    envoy: "envoy-base",
-} as const;
-
-/** An image built from our own source in `images/<name>/`. */
-export type Application = keyof typeof bases;
-export const applications = Object.keys(bases) as Application[];
+/** The applications that Nomad's jobs run. */
+const jobApplications = ["hello", "counter-api", "counter-dashboard", "haproxy", "envoy"] as const;
+type JobApplication = (typeof jobApplications)[number];
 
 /** An image that applications are built on. */
-export type Base = (typeof bases)[Application] | "pause";
+export type Base = (typeof bases)[JobApplication] | "pause";
 
 export interface ApplicationImagesArgs {
     /** Where the images are pushed, and under which name machines pull them. */
@@ -31,7 +23,7 @@ export interface ApplicationImagesArgs {
     /** What must be done before the base images exist. */
     basesReady: pulumi.Resource[];
     /** Which images to build. Default: all of them. */
-    applications?: readonly Application[];
+    applications?: readonly JobApplication[];
     /** The machines' architecture as Docker names it. Default: that of the machine that runs Pulumi. */
     architecture?: "amd64" | "arm64";
 }
@@ -49,7 +41,7 @@ export class ApplicationImages extends pulumi.ComponentResource {
     constructor(name: string, args: ApplicationImagesArgs, opts?: pulumi.ComponentResourceOptions) {
         super("gatehouse:images:ApplicationImages", name, {}, opts);
 
-        const platform = `linux/${args.architecture ?? (process.arch === "arm64" ? "arm64" : "amd64")}`;
+        const platform = ownPlatform(args.architecture);
         const build = (image: string, context: string, parent: string, tag: string): docker.Image =>
             new docker.Image(
                 `${name}-${image}`,
@@ -66,7 +58,7 @@ export class ApplicationImages extends pulumi.ComponentResource {
             );
 
         const images = new Map(
-            (args.applications ?? applications).map((application) => [
+            (args.applications ?? jobApplications).map((application) => [
                 application,
                 build(application, prepareContext(application), args.bases[bases[application]], "lab"),
             ]),
@@ -87,7 +79,7 @@ export class ApplicationImages extends pulumi.ComponentResource {
     }
 
     /** As machines pull the image of this application; throws if it is not among those built. */
-    reference(application: Application): pulumi.Output<string> {
+    reference(application: JobApplication): pulumi.Output<string> {
         const reference = this.references[application];
         if (reference === undefined) {
             throw new Error(`the image ${application} is not built: add it to the component's applications`);

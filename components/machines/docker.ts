@@ -2,6 +2,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 
+import { DockerNames } from "../containers/names";
 import { AddressBook, gatewayOffset, registryOffset } from "./addresses";
 import { DockerMachine } from "./docker-machine";
 import type { Machine, MachineArgs, Registry, Substrate } from "./machine";
@@ -111,26 +112,5 @@ export class DockerSubstrate extends pulumi.ComponentResource implements Substra
             pullAddress: pulumi.output(`${address}:5000`),
             ready: container,
         };
-    }
-}
-
-/** How the objects of one stack are named and labelled. */
-class DockerNames {
-    constructor(
-        private readonly project: string,
-        private readonly stack: string,
-    ) {}
-
-    of(name: string): string {
-        return `${this.project}-${this.stack}-${name}`;
-    }
-
-    labels(name: string, roles: string[] = []): { label: string; value: string }[] {
-        return [
-            { label: "dev.gatehouse.name", value: name },
-            { label: "dev.gatehouse.project", value: this.project },
-            ...(roles.length > 0 ? [{ label: "dev.gatehouse.roles", value: roles.join(",") }] : []),
-            { label: "dev.gatehouse.stack", value: this.stack },
-        ];
     }
 }

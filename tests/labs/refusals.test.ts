@@ -18,7 +18,6 @@ describe("refusals", function () {
         ...places.e2e,
         subnet: "10.214.1.0/24",
         portOffset: 11_000,
-        ssh: 22_300,
     });
     const nothing = { containers: [], networks: [], volumes: [] };
 
@@ -39,7 +38,7 @@ describe("refusals", function () {
     it("names all wrong settings together", () =>
         refuses(
             { lab: "nomda", substrate: "dokcer", webapp: { count: 0 }, clints: { count: 1 } },
-            /gatehouse:lab: unknown value "nomda"; use nomad/,
+            /gatehouse:lab: unknown value "nomda"; use nomad, sticky, template/,
             /gatehouse:substrate: unknown value "dokcer"; use docker/,
             /gatehouse:webapp\.count: must be at least 1, but is 0/,
             /gatehouse:clints: unknown setting; did you mean gatehouse:clients\?/,

@@ -4,6 +4,8 @@ import * as path from "node:path";
 
 import { stringify } from "yaml";
 
+import type { LabName } from "../../settings/common";
+import * as defaults from "../../toolchain/labs.json";
 import { cacheDirectory } from "../../toolchain/paths";
 import { ending, root, start, tail, type CommandResult, type RunningCommand } from "./command";
 import { inventory, removeLeftovers, type Inventory } from "./docker";
@@ -26,35 +28,30 @@ export interface Outputs {
 /** The settings of a stack file below `gatehouse:`. */
 export type Settings = Record<string, unknown>;
 
-/** Where a stack lives, so that it can run beside a user's own. */
+/** Where a stack lives, so that it can run beside a user's own and those of other tests. */
 export interface Place {
+    lab: LabName;
     subnet: string;
-    /** Added to the default ports. */
+    /** Added to the lab's default ports. */
     portOffset: number;
-    /** The first of the machines' SSH ports. */
-    ssh: number;
 }
 
 export const places = {
-    e2e: { subnet: "10.214.0.0/24", portOffset: 10_000, ssh: 22_000 },
-    bench: { subnet: "10.215.0.0/24", portOffset: 15_000, ssh: 25_000 },
+    e2e: { lab: "nomad", subnet: "10.214.0.0/24", portOffset: 10_000 },
+    bench: { lab: "nomad", subnet: "10.215.0.0/24", portOffset: 15_000 },
+    "e2e-sticky": { lab: "sticky", subnet: "10.218.0.0/24", portOffset: 10_000 },
+    "e2e-template": { lab: "template", subnet: "10.219.0.0/24", portOffset: 10_000 },
+    "bench-sticky": { lab: "sticky", subnet: "10.220.0.0/24", portOffset: 15_000 },
+    "bench-template": { lab: "template", subnet: "10.221.0.0/24", portOffset: 15_000 },
 } satisfies Record<string, Place>;
 
 /** What the front door keeps in the checkout. */
 const kept = path.join(root, ".gatehouse");
 
-const defaultPorts = {
-    webapp: 8000,
-    haproxyStats: 1936,
-    consul: 8500,
-    nomad: 4646,
-    dashboard: 9002,
-    registry: 5001,
-};
-
 /** A stack that a test owns from its first resource to its last, driven through the front door as a user drives his. */
 export class Stack {
-    readonly ports: Record<keyof typeof defaultPorts | "ssh", number>;
+    /** By the names of `gatehouse:ports`. */
+    readonly ports: Record<string, number>;
     /** The stack file, ignored by git. */
     readonly file: string;
     private commands = 0;
@@ -63,8 +60,8 @@ export class Stack {
         readonly name: string,
         readonly place: Place,
     ) {
-        const shifted = Object.entries(defaultPorts).map(([key, port]) => [key, port + place.portOffset]);
-        this.ports = { ...Object.fromEntries(shifted), ssh: place.ssh } as typeof this.ports;
+        const ports: [string, number][] = Object.entries(defaults[place.lab].ports);
+        this.ports = Object.fromEntries(ports.map(([key, port]) => [key, port + place.portOffset]));
         this.file = path.join(root, `Pulumi.${name}.yaml`);
     }
 
@@ -76,7 +73,7 @@ export class Stack {
     /** Writes the stack file: the stack's own place and what a test wants different from the defaults. */
     configure(settings: Settings = {}): void {
         const own: Settings = {
-            lab: "nomad",
+            lab: this.place.lab,
             network: { subnet: this.place.subnet },
             ports: this.ports,
         };

@@ -5,7 +5,8 @@ import * as path from "node:path";
 import * as fc from "fast-check";
 import { parse } from "yaml";
 
-import { parseConfig } from "../../config";
+import { parseConfig, schemas } from "../../config";
+import { labs } from "../../settings/common";
 
 const root = path.join(__dirname, "../..");
 
@@ -26,31 +27,86 @@ function refusal(settings: Record<string, unknown>): string {
 }
 
 describe("configuration", () => {
-    it("needs no setting at all", () => {
+    it("needs no setting but the lab", () => {
         const config = parseConfig({});
-        assert.equal(config.lab, "nomad");
+        assert.ok(config.lab === "nomad");
         assert.equal(config.webapp.count, 3);
         assert.equal(config.ports.webapp, 8000);
+        const sticky = parseConfig({ lab: "sticky" });
+        assert.ok(sticky.lab === "sticky");
+        assert.deepEqual(Object.keys(sticky.backends), ["back1", "back2"]);
+        const template = parseConfig({ lab: "template" });
+        assert.ok(template.lab === "template");
+        assert.deepEqual(template.instances, { web1: { port: 8001 }, web2: { port: 8002 } });
     });
 
-    it("has the defaults that Pulumi.yaml documents", () => {
+    describe("Pulumi.yaml", () => {
         const project = parse(readFileSync(path.join(root, "Pulumi.yaml"), "utf8")) as {
             config: Record<string, { default: unknown; description: string }>;
         };
-        const documented = Object.fromEntries(
-            Object.entries(project.config).map(([key, { default: value }]) => [
-                key.replace("gatehouse:", ""),
-                value,
-            ]),
+        const documented = Object.entries(project.config).map(
+            ([key, { default: value }]) => [key.replace("gatehouse:", ""), value] as const,
         );
-        assert.deepEqual(documented, JSON.parse(JSON.stringify(parseConfig({}))));
+        const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+
+        it("documents every setting of every lab", () => {
+            const settings = new Set(labs.flatMap((lab) => Object.keys(schemas[lab].settings.shape)));
+            assert.deepEqual(documented.map(([key]) => key).sort(), [...settings].sort());
+        });
+
+        it("has the labs' defaults", () => {
+            for (const lab of labs) {
+                const defaults = plain(parseConfig({ lab })) as Record<string, unknown>;
+                for (const [key, value] of documented.filter(([key]) => key in defaults)) {
+                    // Labs differ in these: what they share is no default at all.
+                    const own = ["lab", "network", "ports"].includes(key);
+                    assert.deepEqual(value, own && key !== "lab" ? {} : own ? "nomad" : defaults[key], key);
+                }
+            }
+        });
+
+        it("changes nothing for a stack file that says no more than its lab", () => {
+            const raw = Object.fromEntries(
+                documented.map(([key, value]) => [
+                    key,
+                    typeof value === "string" ? value : JSON.stringify(value),
+                ]),
+            );
+            for (const lab of labs) {
+                assert.deepEqual(parseConfig({ ...raw, lab }), parseConfig({ lab }));
+            }
+        });
     });
 
     it("reads the stack files in the repository", () => {
-        const stack = parse(readFileSync(path.join(root, "Pulumi.dev.yaml"), "utf8")) as {
-            config: Record<string, string>;
-        };
-        assert.equal(parseConfig({ lab: stack.config["gatehouse:lab"] ?? "" }).lab, "nomad");
+        for (const [stack, lab] of [
+            ["dev", "nomad"],
+            ["sticky", "sticky"],
+            ["template", "template"],
+        ]) {
+            const { config } = parse(readFileSync(path.join(root, `Pulumi.${stack}.yaml`), "utf8")) as {
+                config: Record<string, string>;
+            };
+            assert.equal(parseConfig({ lab: config["gatehouse:lab"] ?? "" }).lab, lab);
+        }
+    });
+
+    it("has default ports and networks with which every lab can run beside the others", () => {
+        const all = labs.map((lab) => parseConfig({ lab }));
+        const ports = all.flatMap((config) => Object.values(config.ports));
+        assert.equal(new Set(ports).size, ports.length);
+        assert.equal(new Set(all.map(({ network }) => network.subnet)).size, labs.length);
+    });
+
+    it("refuses a setting of another lab", () => {
+        assert.match(
+            refusal({ lab: "sticky", webapp: { count: 5 } }),
+            /gatehouse:webapp: the lab sticky has no such setting \(the lab nomad has\); remove it/,
+        );
+        assert.match(
+            refusal({ backends: { a: {} } }),
+            /gatehouse:backends: the lab nomad has no such setting \(the lab sticky has\)/,
+        );
     });
 
     it("reports all problems together, each with its setting", () => {
@@ -109,6 +165,97 @@ describe("configuration", () => {
             refusal({ webapp: { image: "not an image!" } }),
             /gatehouse:webapp\.image: must be an image reference/,
         );
+    });
+
+    describe("of the sticky lab", () => {
+        const refuses = (settings: Record<string, unknown>, ...said: RegExp[]) => {
+            const message = refusal({ lab: "sticky", ...settings });
+            said.forEach((pattern) => assert.match(message, pattern));
+        };
+
+        it("names everything that is wrong", () =>
+            refuses(
+                {
+                    backends: { "Back 1": {}, far: { url: "ftp://x" } },
+                    https: { enabled: "yes", domainName: "localhost", emailAddress: "nobody" },
+                    registry: { server: "https://docker.io" },
+                    ports: { webapp: 0 },
+                },
+                /gatehouse:backends\.Back 1: the name must be lower-case letters/,
+                /gatehouse:backends\.far\.url: must be host:port or http:\/\/host:port, but is "ftp:\/\/x"/,
+                /gatehouse:https\.enabled: /,
+                /gatehouse:https\.domainName: must be a domain name/,
+                /gatehouse:https\.emailAddress: must be an e-mail address, but is "nobody"/,
+                /gatehouse:registry\.server: must be host or host:port/,
+                /gatehouse:ports\.webapp: must be at least 1/,
+            ));
+
+        it("needs a backend, and a name for HTTPS", () => {
+            refuses({ backends: {} }, /gatehouse:backends: must name at least one backend/);
+            refuses({ https: { enabled: true } }, /gatehouse:https\.domainName: is missing/);
+        });
+
+        it("refuses settings that contradict each other", () => {
+            const https = { enabled: true, domainName: "www.example.org" };
+            refuses(
+                { https, certificate: { staging: true, directory: "https://ca.example.org/dir" } },
+                /gatehouse:certificate\.staging: means Let's Encrypt's own directory/,
+            );
+            refuses({ certificate: { provided: "x" } }, /certificate\.provided: has no effect without HTTPS/);
+            refuses(
+                { https, certificate: { provided: "x", directory: "https://ca.example.org/dir" } },
+                /gatehouse:certificate\.directory: has no effect beside certificate\.provided/,
+            );
+            refuses({ registry: { server: "docker.io", username: "me" } }, /registry\.password: is missing/);
+            refuses({ https, ports: { webappTls: 8080 } }, /gatehouse:ports\.webappTls: port 8080 is also/);
+        });
+
+        it("shows no secret", () => {
+            const message = refusal({
+                lab: "sticky",
+                registry: { server: "docker.io", username: "me", password: { not: "hunter2" } },
+                certificate: { provided: ["hunter2"] },
+            });
+            assert.match(
+                message,
+                /gatehouse:registry\.password: must be a string, but is a value that is not shown/,
+            );
+            assert.doesNotMatch(message, /hunter2/);
+        });
+    });
+
+    describe("of the template lab", () => {
+        it("names everything that is wrong", () => {
+            const message = refusal({
+                lab: "template",
+                instances: {
+                    Web: { port: 80 },
+                    web1: { port: 8001 },
+                    api1: { port: 8002 },
+                    web999: { port: 8003 },
+                },
+                check: { interval: "5", timeout: "never" },
+                guard: { minimumShare: 2, hold: 3 },
+            });
+            for (const pattern of [
+                /gatehouse:instances\.Web: the name must be lower-case letters and a number/,
+                /gatehouse:check\.interval: must be a number and a unit/,
+                /gatehouse:check\.timeout: must be a number and a unit/,
+                /gatehouse:guard\.minimumShare: must be at most 1, but is 2/,
+                /gatehouse:guard\.hold: must be a string, but is 3/,
+            ]) {
+                assert.match(message, pattern);
+            }
+        });
+
+        it("refuses two instances with one number, and numbers without an address", () => {
+            const message = refusal({
+                lab: "template",
+                instances: { web1: { port: 8001 }, api1: { port: 8002 }, web999: { port: 8003 } },
+            });
+            assert.match(message, /gatehouse:instances\.api1: has the number of web1/);
+            assert.match(message, /gatehouse:instances\.web999: numbers end at 200/);
+        });
     });
 
     it("never fails with anything but its own error", () => {

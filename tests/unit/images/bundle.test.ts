@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 
-import { applications } from "../../../components/images";
+import { applications } from "../../../components/images/applications";
 import { prepareContext } from "../../../components/images/bundle";
 import { root, run } from "../../support/command";
 

@@ -1,0 +1,79 @@
+import * as ipaddr from "ipaddr.js";
+import { z } from "zod";
+
+import type { Problem } from "../config-errors";
+
+/** The labs that exist; `gatehouse:lab` selects one. */
+export const labs = ["nomad", "sticky", "template"] as const;
+export type LabName = (typeof labs)[number];
+
+/** Where machines can run; `gatehouse:substrate` selects one. */
+export const substrates = ["docker"] as const;
+
+export const port = z.int().min(1).max(65535);
+
+export const imageReference = z
+    .string()
+    .regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, {
+        error: "must be an image reference such as registry.example/app:1.0",
+    });
+
+/** Consul's and Nomad's datacenter. */
+export const datacenter = z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]*$/, { error: "must be lower-case letters, digits and hyphens" })
+    .default("dc1");
+
+const privateSubnet = z.string().superRefine((value, context) => {
+    const problem = subnetProblem(value);
+    if (problem !== undefined) {
+        context.addIssue({ code: "custom", message: problem });
+    }
+});
+
+/** The settings that every lab has, beside its `ports`. */
+export function commonSettings(subnet: string) {
+    return {
+        /** Which lab the stack is. */
+        lab: z.enum(labs).default("nomad"),
+        /** Where the lab runs. */
+        substrate: z.enum(substrates).default("docker"),
+        /** The lab's private network. A change replaces everything. */
+        network: z.strictObject({ subnet: privateSubnet.default(subnet) }).prefault({}),
+    };
+}
+
+/** Two endpoints on one port. */
+export function clashingPorts(ports: Record<string, number>): Problem[] {
+    const problems: Problem[] = [];
+    const taken = new Map<number, string>();
+    for (const [name, value] of Object.entries(ports)) {
+        const other = taken.get(value);
+        if (other !== undefined) {
+            problems.push({
+                path: `ports.${name}`,
+                message: `port ${value} is also ports.${other}; choose another`,
+            });
+        }
+        taken.set(value, name);
+    }
+    return problems;
+}
+
+/** What is wrong with a subnet, or undefined. A /24 leaves room for the fixed places of all machines. */
+function subnetProblem(value: string): string | undefined {
+    if (!ipaddr.IPv4.isValidCIDR(value)) {
+        return `must be an IPv4 subnet such as 10.213.0.0/24`;
+    }
+    const [address, length] = ipaddr.IPv4.parseCIDR(value);
+    if (ipaddr.IPv4.networkAddressFromCIDR(value).toString() !== address.toString()) {
+        return `must be a network's first address: ${ipaddr.IPv4.networkAddressFromCIDR(value).toString()}/${length}`;
+    }
+    if (address.range() !== "private") {
+        return "must be a private subnet: in 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16";
+    }
+    if (length > 24 || length < 16) {
+        return "must be between /16 and /24, so that every machine name has an address of its own";
+    }
+    return undefined;
+}

@@ -1,0 +1,90 @@
+import { z } from "zod";
+
+import { maxWebAppCount, slotCount } from "../components/balancers/slots";
+import type { Problem } from "../config-errors";
+import { nomad as place } from "../toolchain/labs.json";
+import { clashingPorts, commonSettings, datacenter, imageReference, port } from "./common";
+
+/** Settings of the `nomad` lab. */
+export const nomadSettings = z.strictObject({
+    ...commonSettings(place.subnet),
+    /** Ports on 127.0.0.1 under which the lab's endpoints are published. */
+    ports: z
+        .strictObject({
+            webapp: port.default(place.ports.webapp),
+            haproxyStats: port.default(place.ports.haproxyStats),
+            consul: port.default(place.ports.consul),
+            nomad: port.default(place.ports.nomad),
+            dashboard: port.default(place.ports.dashboard),
+            registry: port.default(place.ports.registry),
+            /** The first of the range for the machines' SSH: machine N (the last octet of its address) gets ssh + N. */
+            ssh: z.int().min(1024).max(65000).default(place.ports.ssh),
+        })
+        .prefault({}),
+    /** Consul's and Nomad's datacenter. A change replaces the machines. */
+    datacenter,
+    /** Machines that vote in Consul's and Nomad's consensus. */
+    servers: z
+        .strictObject({
+            count: z.union([z.literal(1), z.literal(3), z.literal(5)], {
+                error: "must be 1, 3 or 5: an even number of servers tolerates no more failures than one less",
+            }),
+        })
+        .default({ count: 1 }),
+    /** Machines that run jobs. With 0 the servers run them, which is meant for demo labs only. */
+    clients: z.strictObject({ count: z.int().min(0).max(20) }).default({ count: 0 }),
+    /** The balanced web application. */
+    webapp: z
+        .strictObject({
+            count: z
+                .int()
+                .min(1, { error: "must be at least 1" })
+                .max(maxWebAppCount, {
+                    error: `must be at most ${maxWebAppCount}: HAProxy's slots end there (the memory of one machine ends earlier)`,
+                })
+                .default(3),
+            /** What it greets with: `Hello from <message>`. */
+            message: z.string().min(1).max(200).default("demo-webapp"),
+            /** An image of your own instead of the one built from images/hello; it must listen on $PORT and answer /health. */
+            image: imageReference.optional(),
+        })
+        .prefault({}),
+    /** The balancer. */
+    haproxy: z
+        .strictObject({
+            /** Server slots of the backend; derived from `webapp.count` unless set. */
+            slots: z.int().min(1).max(1024).optional(),
+        })
+        .prefault({}),
+    /** The service mesh demo. */
+    countdash: z
+        .strictObject({
+            /** Whether the dashboard may call the API through the mesh. */
+            intention: z.enum(["allow", "deny"]).default("allow"),
+        })
+        .prefault({}),
+});
+
+export type NomadSettings = z.output<typeof nomadSettings>;
+
+/** Problems that only several settings together can have. */
+export function nomadContradictions(settings: NomadSettings): Problem[] {
+    const { ssh, ...ports } = settings.ports;
+    const problems = clashingPorts(settings.ports);
+    for (const [name, value] of Object.entries(ports)) {
+        if (value > ssh && value < ssh + 256) {
+            problems.push({
+                path: `ports.${name}`,
+                message: `port ${value} lies in the range of the machines' SSH ports (${ssh + 1} to ${ssh + 255}); move it or ports.ssh`,
+            });
+        }
+    }
+    const needed = slotCount(settings.webapp.count, { minimum: true });
+    if (settings.haproxy.slots !== undefined && settings.haproxy.slots < needed) {
+        problems.push({
+            path: "haproxy.slots",
+            message: `${settings.haproxy.slots} slots cannot hold ${settings.webapp.count} instances and their canaries; set at least ${needed}, or remove the setting to have it derived`,
+        });
+    }
+    return problems;
+}
