@@ -1,0 +1,72 @@
+import { createConnection } from "node:net";
+
+/** Sends one command to a socket of HAProxy and returns the answer. Rejects when HAProxy does not answer in time. */
+export function ask(socket: string, command: string, timeoutMs = 5000): Promise<string> {
+    return new Promise((resolve, reject) => {
+        const connection = createConnection(socket);
+        let answer = "";
+        connection.setEncoding("utf8");
+        connection.setTimeout(timeoutMs, () =>
+            connection.destroy(new Error(`HAProxy did not answer "${command.split(/\s/, 2).join(" ")}"`)),
+        );
+        connection.on("data", (chunk: string) => (answer += chunk));
+        connection.on("error", reject);
+        connection.on("close", (failed) => {
+            if (!failed) {
+                resolve(answer);
+            }
+        });
+        // Not ended after writing: HAProxy answers the command and closes by itself.
+        connection.write(`${command}\n`);
+    });
+}
+
+/** How the master stands: what `show proc` tells. */
+export interface Processes {
+    /** Reloads that the master could not do. */
+    failed: number;
+    /** Process id of the worker that takes new connections; 0 while there is none. */
+    worker: number;
+}
+
+/** Reads the answer to `show proc`. */
+export function parseProcesses(text: string): Processes {
+    let failed = 0;
+    let worker = 0;
+    for (const line of text.split("\n")) {
+        if (line.startsWith("# old workers")) {
+            break;
+        }
+        const [pid, type] = line.split(/\s+/);
+        if (type === "master") {
+            failed = Number(/\[failed: (\d+)/.exec(line)?.[1] ?? 0);
+        } else if (type === "worker") {
+            worker = Number(pid);
+        }
+    }
+    return { failed, worker };
+}
+
+/** The servers of a backend and whether each takes requests, from `show stat` (CSV). */
+export function parseServers(csv: string, backend: string): { name: string; up: boolean }[] {
+    const [header = "", ...rows] = csv.split("\n");
+    const columns = header.replace(/^# /, "").split(",");
+    const [proxy, server, status] = ["pxname", "svname", "status"].map((name) => columns.indexOf(name));
+    return rows
+        .map((row) => row.split(","))
+        .filter((cells) => cells[proxy!] === backend && !["FRONTEND", "BACKEND"].includes(cells[server!]!))
+        .map((cells) => ({ name: cells[server!]!, up: /^(UP|no check)/.test(cells[status!]!) }));
+}
+
+/**
+ * The servers' state for the next worker, from `show servers state`: only of those servers of `backend` that are still
+ * what they were. The state of another machine under the same name would be wrong.
+ */
+export function selectServerState(state: string, backend: string, servers: readonly string[]): string {
+    const [version = "1", header = "", ...rows] = state.split("\n");
+    const kept = rows.filter((row) => {
+        const [, proxy, , server] = row.split(" ");
+        return proxy === backend && servers.includes(server ?? "");
+    });
+    return [version, header, ...kept].join("\n") + "\n";
+}
