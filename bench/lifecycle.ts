@@ -1,6 +1,19 @@
-import type { NomadLab } from "../tests/support/nomad-lab";
+import type { Stack } from "../tests/support/stack";
 import type { Figure } from "./report";
 import { median } from "./statistics";
+
+/** The most seconds that each command may take. */
+export interface LifecycleAims {
+    up: number;
+    preview: number;
+    down: number;
+}
+
+/** What this needs of a lab's driver. */
+export interface Lab {
+    readonly stack: Stack;
+    up(): Promise<{ seconds: number }>;
+}
 
 /** Seconds of the front door's commands, as a user waits for them. */
 export class Lifecycle {
@@ -8,7 +21,10 @@ export class Lifecycle {
     private readonly previews: number[] = [];
     private readonly downs: number[] = [];
 
-    constructor(private readonly lab: NomadLab) {}
+    constructor(
+        private readonly lab: Lab,
+        private readonly aims: LifecycleAims,
+    ) {}
 
     async up(): Promise<void> {
         this.ups.push((await this.lab.up()).seconds);
@@ -32,9 +48,9 @@ export class Lifecycle {
             note: samples.map((sample) => sample.toFixed(1)).join(", "),
         });
         return [
-            seconds("`make up` with warm caches", this.ups, 40),
-            seconds("`make preview` without changes", this.previews, 5),
-            seconds("`make down`", this.downs, 15),
+            seconds("`make up` with warm caches", this.ups, this.aims.up),
+            seconds("`make preview` without changes", this.previews, this.aims.preview),
+            seconds("`make down`", this.downs, this.aims.down),
         ];
     }
 }

@@ -1,67 +1,44 @@
-import { NomadLab } from "../tests/support/nomad-lab";
-import { measureDisruption } from "./disruption";
-import { Lifecycle } from "./lifecycle";
-import { measureMemory } from "./memory";
-import { measurePropagation } from "./propagation";
-import { describeEnvironment, renderTable, write, type Figure } from "./report";
-import { measureThroughput } from "./throughput";
+import { nomad } from "./nomad";
+import { carryOut, partsOf, type Plan } from "./plan";
+import { renderSection } from "./report";
+import { write, type Results } from "./results";
 
-const repetitions = 3;
-
-/** Measures of the running lab, in the order of the table. */
-const measures: [string, (lab: NomadLab) => Promise<Figure[]>][] = [
-    ["memory", measureMemory],
-    ["throughput", measureThroughput],
-    ["disruption", measureDisruption],
-    ["propagation", measurePropagation],
-];
+/** What is measured, in the order of docs/benchmarks.md. */
+const plans: Record<string, Plan> = { nomad: nomad as unknown as Plan };
 
 /**
- * `make bench`: brings the lab up and down a few times, measures the last one while it runs, prints the table and
- * writes it to `.gatehouse/bench/latest.json`; with `--docs` to docs/benchmarks.md as well. With names of measures
- * (`npx tsx bench/main.ts memory throughput`) it does only these, on a lab that comes up once.
+ * `make bench`: measures every lab, prints the tables and merges them into `.gatehouse/bench/latest.json`; with
+ * `--docs` into docs/benchmarks.md as well. With names it does only these: a lab (`npx tsx bench/main.ts sticky`) or
+ * parts of labs (`npx tsx bench/main.ts nomad sticky.reloads`).
  */
 async function main(args: string[]): Promise<void> {
-    const only = args.filter((arg) => !arg.startsWith("--"));
-    const chosen = measures.filter(([name]) => only.length === 0 || only.includes(name));
-    const times = only.length === 0 ? repetitions : 1;
-    const lab = new NomadLab("bench");
-    const environment = await describeEnvironment();
-    const lifecycle = new Lifecycle(lab);
-    const figures: Figure[] = [];
-    await lab.stack.startAfresh();
-    try {
-        lab.set({});
-        for (let n = 1; n <= times; n += 1) {
-            console.log(`up, preview and down, ${n} of ${times}`);
-            await lifecycle.up();
-            await lab.works(3);
-            await lifecycle.preview();
-            if (n === times) {
-                for (const [name, measure] of chosen) {
-                    console.log(`${name} …`);
-                    figures.push(...(await attempt(name, () => measure(lab))));
-                }
-            }
-            await lifecycle.down();
-        }
-    } finally {
-        await lab.stack.startAfresh();
+    const names = args.filter((arg) => !arg.startsWith("--"));
+    const order = Object.fromEntries(Object.entries(plans).map(([lab, plan]) => [lab, partsOf(plan)]));
+    for (const [lab, parts] of Object.entries(choose(order, names))) {
+        const section = await carryOut(lab, plans[lab] as Plan, parts);
+        const results: Results = { [lab]: section };
+        const file = write(results, order, { docs: args.includes("--docs") });
+        console.log(`\n${renderSection(section)}\n${lab}: written to ${file}\n`);
     }
-    const results = { environment, figures: [...lifecycle.figures(), ...figures] };
-    const file = write(results, { docs: args.includes("--docs") });
-    console.log(`\n${renderTable(results)}\nwritten to ${file}`);
 }
 
-/** One measure that fails must not cost the others. */
-async function attempt(name: string, measure: () => Promise<Figure[]>): Promise<Figure[]> {
-    try {
-        return await measure();
-    } catch (error) {
-        console.error(`${name} failed:`, error);
-        process.exitCode = 1;
-        return [];
+/** The parts of each lab that the names ask for; all of them without names. Errors name what there is. */
+function choose(order: Record<string, string[]>, names: string[]): Record<string, string[]> {
+    const known = Object.entries(order).flatMap(([lab, parts]) => [
+        lab,
+        ...parts.map((part) => `${lab}.${part}`),
+    ]);
+    const unknown = names.filter((name) => !known.includes(name));
+    if (unknown.length > 0) {
+        throw new Error(`nothing is called ${unknown.join(", ")}; there are ${known.join(", ")}`);
     }
+    const wanted = (lab: string, part: string) =>
+        names.length === 0 || names.includes(lab) || names.includes(`${lab}.${part}`);
+    return Object.fromEntries(
+        Object.entries(order)
+            .map(([lab, parts]) => [lab, parts.filter((part) => wanted(lab, part))] as const)
+            .filter(([, parts]) => parts.length > 0),
+    );
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

@@ -1,12 +1,12 @@
 import Docker from "dockerode";
 
-import type { NomadLab } from "../tests/support/nomad-lab";
 import { eventually } from "../tests/support/poll";
+import type { Stack } from "../tests/support/stack";
 import type { Figure } from "./report";
 
 /** The working set of the lab's containers, machines with everything that runs in them included. */
-export async function measureMemory(lab: NomadLab): Promise<Figure[]> {
-    const { containers } = await lab.stack.inventory();
+export async function measureMemory(stack: Stack, atMost: number): Promise<Figure[]> {
+    const { containers } = await stack.inventory();
     const engine = new Docker();
     const mebibytes = await eventually("the engine reports memory", async () => {
         const sizes = await Promise.all(containers.map(async (name) => workingSet(engine, name)));
@@ -17,7 +17,7 @@ export async function measureMemory(lab: NomadLab): Promise<Figure[]> {
             what: "memory of the running lab",
             value: mebibytes,
             unit: "MiB",
-            target: { atMost: 1536 },
+            target: { atMost },
             samples: 1,
             note: `working set of ${containers.length} containers`,
         },

@@ -1,21 +1,26 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import * as os from "node:os";
-import * as path from "node:path";
 
-import { output, root } from "../tests/support/command";
+import { output } from "../tests/support/command";
 
-/** One line of the table. */
+/** One line of a table of measures. */
 export interface Figure {
     /** What was measured, in the words of docs/benchmarks.md. */
     what: string;
     value: number;
-    unit: "s" | "MiB" | "req/s" | "ms" | "ratio" | "requests";
+    unit: "s" | "MiB" | "req/s" | "ms" | "ratio" | "requests" | "reloads" | "processes" | "%";
     /** The bound that the project sets itself. */
     target?: { atMost: number } | { atLeast: number };
     /** How many samples the value is the median (or the named quantile) of. */
     samples: number;
     /** What a reader has to know to judge the value. */
     note?: string;
+}
+
+/** A table of its own: several values for each of several things. */
+export interface Matrix {
+    title: string;
+    head: string[];
+    rows: (string | number)[][];
 }
 
 export interface Environment {
@@ -30,10 +35,15 @@ export interface Environment {
     loadBefore: number;
 }
 
-export interface Results {
+/** What one measure has found, and where and when. */
+export interface Part {
     environment: Environment;
     figures: Figure[];
+    matrices: Matrix[];
 }
+
+/** The measures of one lab by name, in the order of the page. */
+export type Section = Record<string, Part>;
 
 export async function describeEnvironment(): Promise<Environment> {
     const [docker, commit] = await Promise.all([
@@ -60,8 +70,36 @@ export function holds({ value, target }: Figure): boolean | undefined {
     return "atMost" in target ? value <= target.atMost : value >= target.atLeast;
 }
 
-/** The results as Markdown, for the terminal and for docs/benchmarks.md. Pure. */
-export function renderTable({ environment, figures }: Results): string {
+/** A lab's measures as Markdown, for the terminal and for docs/benchmarks.md. Pure. */
+export function renderSection(section: Section): string {
+    const parts = Object.entries(section);
+    const figures = parts.flatMap(([, part]) => part.figures);
+    const matrices = parts.flatMap(([, part]) => part.matrices);
+    return [
+        ...origins(parts),
+        ...(figures.length === 0 ? [] : ["", ...figureTable(figures)]),
+        ...matrices.flatMap((matrix) => ["", `${matrix.title}:`, "", ...table(matrix.head, matrix.rows)]),
+        "",
+    ].join("\n");
+}
+
+/** Where and when; parts that were measured together are told together. */
+function origins(parts: [string, Part][]): string[] {
+    const together = new Map<string, string[]>();
+    for (const [name, { environment }] of parts) {
+        const { date, commit, processor, cores, memoryGiB, kernel, docker, loadBefore } = environment;
+        const text =
+            `measured on ${date} UTC at ${commit}: ${cores} cores (${processor}), ${memoryGiB} GiB, ` +
+            `Linux ${kernel}, Docker ${docker}; load average before the run ${loadBefore}.`;
+        together.set(text, [...(together.get(text) ?? []), name]);
+    }
+    if (together.size === 1) {
+        return [...together.keys()].map((text) => `M${text.slice(1)}`);
+    }
+    return [...together].map(([text, names]) => `- ${names.join(", ")}: ${text}`);
+}
+
+function figureTable(figures: Figure[]): string[] {
     const rows = figures.map((figure) => [
         figure.what,
         `${round(figure.value)} ${figure.unit === "ratio" ? "" : figure.unit}`.trim(),
@@ -70,49 +108,16 @@ export function renderTable({ environment, figures }: Results): string {
         String(figure.samples),
         figure.note ?? "",
     ]);
-    const head = ["measure", "median", "aim", "kept", "n", "note"];
-    const all = [head, ...rows];
+    return table(["measure", "median", "aim", "kept", "n", "note"], rows);
+}
+
+function table(head: string[], rows: (string | number)[][]): string[] {
+    const texts = rows.map((row) => row.map((cell) => (typeof cell === "number" ? round(cell) : cell)));
+    const all = [head, ...texts];
     const widths = head.map((_, column) => Math.max(3, ...all.map((row) => (row[column] ?? "").length)));
     const line = (cells: string[]) =>
         `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`;
-    const { date, commit, processor, cores, memoryGiB, kernel, docker, loadBefore } = environment;
-    return [
-        `Measured on ${date} UTC at ${commit}: ${cores} cores (${processor}), ${memoryGiB} GiB, Linux ${kernel}, ` +
-            `Docker ${docker}; load average before the run ${loadBefore}.`,
-        "",
-        line(head),
-        line(widths.map((width) => "-".repeat(width))),
-        ...rows.map(line),
-        "",
-    ].join("\n");
-}
-
-/** Writes the figures to `.gatehouse/bench/` and, if asked, the table into docs/benchmarks.md. */
-export function write(results: Results, options: { docs: boolean }): string {
-    const folder = path.join(root, ".gatehouse", "bench");
-    mkdirSync(folder, { recursive: true });
-    const text = JSON.stringify(results, undefined, 2) + "\n";
-    const file = path.join(folder, "latest.json");
-    writeFileSync(file, text);
-    writeFileSync(path.join(folder, `${results.environment.date.replace(/[ :]/g, "-")}.json`), text);
-    if (options.docs) {
-        const page = path.join(root, "docs", "benchmarks.md");
-        writeFileSync(page, replaceTable(readFileSync(page, "utf8"), renderTable(results)));
-    }
-    return file;
-}
-
-const begin = "<!-- begin table: make bench DOCS=1 -->";
-const end = "<!-- end table -->";
-
-/** The page with the part between the two marks replaced. Pure. */
-export function replaceTable(page: string, table: string): string {
-    const from = page.indexOf(begin);
-    const to = page.indexOf(end);
-    if (from < 0 || to < from) {
-        throw new Error(`docs/benchmarks.md needs the lines "${begin}" and "${end}" around its table`);
-    }
-    return `${page.slice(0, from + begin.length)}\n\n${table}\n${page.slice(to)}`;
+    return [line(head), line(widths.map((width) => "-".repeat(width))), ...texts.map(line)];
 }
 
 function bound({ target, unit }: Figure): string {

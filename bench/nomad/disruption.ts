@@ -1,7 +1,7 @@
-import { nestedContainers } from "../tests/support/docker";
-import { withLoad, type LoadReport } from "../tests/support/load";
-import type { NomadLab } from "../tests/support/nomad-lab";
-import type { Figure } from "./report";
+import { nestedContainers } from "../../tests/support/docker";
+import { withLoad, type LoadReport } from "../../tests/support/load";
+import type { NomadLab } from "../../tests/support/nomad-lab";
+import type { Figure } from "../report";
 
 /** Requests that fail while the lab changes under constant load. */
 export async function measureDisruption(lab: NomadLab): Promise<Figure[]> {

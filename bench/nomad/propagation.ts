@@ -1,12 +1,12 @@
 import { Agent, get } from "node:http";
 import { performance } from "node:perf_hooks";
 
-import { docker } from "../tests/support/docker";
-import type { NomadLab } from "../tests/support/nomad-lab";
-import { eventually, pause } from "../tests/support/poll";
-import { imageReference } from "../toolchain/images";
-import type { Figure } from "./report";
-import { median, quantile } from "./statistics";
+import { docker } from "../../tests/support/docker";
+import type { NomadLab } from "../../tests/support/nomad-lab";
+import { eventually, pause } from "../../tests/support/poll";
+import { imageReference } from "../../toolchain/images";
+import type { Figure } from "../report";
+import { median, quantile } from "../statistics";
 
 const trials = 60;
 const probePort = 19_999;

@@ -1,20 +1,16 @@
-import { docker, nestedContainers } from "../tests/support/docker";
-import type { NomadLab } from "../tests/support/nomad-lab";
-import { eventually } from "../tests/support/poll";
-import { request } from "../tests/support/http";
-import { imageReference } from "../toolchain/images";
-import type { Figure } from "./report";
-import { median } from "./statistics";
+import { docker, nestedContainers } from "../../tests/support/docker";
+import type { NomadLab } from "../../tests/support/nomad-lab";
+import { eventually } from "../../tests/support/poll";
+import { request } from "../../tests/support/http";
+import { imageReference } from "../../toolchain/images";
+import type { Figure } from "../report";
+import { median } from "../statistics";
+import { parseFlawless, wrkArguments, type WrkReport } from "../wrk";
 
 const rounds = 21;
 const secondsPerRound = 3;
 const handRunPort = 8081;
 const handRunName = "bench-haproxy";
-
-interface Round {
-    requestsPerSecond: number;
-    p99Milliseconds: number;
-}
 
 /**
  * Requests per second through the lab's HAProxy, and through one that is run by hand with a fixed list of the same
@@ -24,7 +20,7 @@ interface Round {
 export async function measureThroughput(lab: NomadLab): Promise<Figure[]> {
     await startHandRun(lab);
     try {
-        const results: Record<"lab" | "hand", Round[]> = { lab: [], hand: [] };
+        const results: Record<"lab" | "hand", WrkReport[]> = { lab: [], hand: [] };
         await wrk(lab, 80, 2);
         await wrk(lab, handRunPort, 2);
         for (let round = 0; round < rounds; round += 1) {
@@ -40,10 +36,11 @@ export async function measureThroughput(lab: NomadLab): Promise<Figure[]> {
     }
 }
 
-function compare(lab: Round[], hand: Round[]): Figure[] {
-    const ratio = (of: (round: Round) => number) => lab.map((round, n) => of(round) / of(hand[n] as Round));
-    const speed = (round: Round) => round.requestsPerSecond;
-    const tail = (round: Round) => round.p99Milliseconds;
+function compare(lab: WrkReport[], hand: WrkReport[]): Figure[] {
+    const ratio = (of: (round: WrkReport) => number) =>
+        lab.map((round, n) => of(round) / of(hand[n] as WrkReport));
+    const speed = (round: WrkReport) => round.requestsPerSecond;
+    const tail = (round: WrkReport) => round.p99Milliseconds;
     const samples = rounds;
     return [
         {
@@ -74,36 +71,13 @@ function compare(lab: Round[], hand: Round[]): Figure[] {
 }
 
 /** One run of wrk in the machine's network namespace. */
-async function wrk(lab: NomadLab, port: number, seconds: number): Promise<Round> {
+async function wrk(lab: NomadLab, port: number, seconds: number): Promise<WrkReport> {
     const text = await docker(
-        "run",
-        "--rm",
-        "--label",
-        `dev.gatehouse.stack=${lab.stack.name}`,
-        "--network",
-        `container:${lab.machine}`,
-        imageReference("load-generator"),
-        "--threads=1",
-        "--connections=32",
-        `--duration=${seconds}s`,
-        "--latency",
-        `http://127.0.0.1:${port}/`,
+        ...["run", "--rm", "--label", `dev.gatehouse.stack=${lab.stack.name}`],
+        ...["--network", `container:${lab.machine}`, imageReference("load-generator")],
+        ...wrkArguments({ url: `http://127.0.0.1:${port}/`, seconds, connections: 32 }),
     );
-    return parseWrk(text);
-}
-
-/** Reads wrk's report; an error among the answers makes the round worthless. Pure. */
-export function parseWrk(text: string): Round {
-    const speed = /^Requests\/sec:\s+([\d.]+)/m.exec(text);
-    const tail = /^\s+99%\s+([\d.]+)(us|ms|s)$/m.exec(text);
-    if (speed === null || tail === null) {
-        throw new Error(`this is no report of wrk's:\n${text}`);
-    }
-    if (/Non-2xx|Socket errors/.test(text)) {
-        throw new Error(`requests failed under load:\n${text}`);
-    }
-    const unit = { us: 0.001, ms: 1, s: 1000 }[tail[2] as "us" | "ms" | "s"];
-    return { requestsPerSecond: Number(speed[1]), p99Milliseconds: Number(tail[1]) * unit };
+    return parseFlawless(text);
 }
 
 /** What the lab's HAProxy runs from, and its weight among the machine's containers. */
