@@ -2,6 +2,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { prepareContext } from "../../../components/images/bundle";
 import { imageReference } from "../../../toolchain/images";
 import { output, root, run, type CommandResult } from "../../support/command";
 
@@ -17,7 +18,7 @@ export async function buildHaproxyImage(): Promise<void> {
         image,
         "--build-arg",
         parent,
-        join(root, "images/haproxy"),
+        join(root, prepareContext("haproxy")),
     ]);
 }
 

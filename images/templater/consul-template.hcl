@@ -1,0 +1,28 @@
+# Asks for ever, whatever Consul does.
+consul {
+  retry {
+    enabled     = true
+    attempts    = 0
+    backoff     = "250ms"
+    max_backoff = "5s"
+  }
+
+  # A Consul that vanished without a word is noticed within a minute.
+  transport {
+    dial_keep_alive       = "5s"
+    dial_timeout          = "3s"
+    max_idle_conns        = 0
+    max_idle_conns_per_host = 2000
+  }
+}
+
+log_level = "warn"
+
+# No `wait`: every change is rendered at once; how often HAProxy is reloaded is the guard's affair.
+template {
+  source          = "/etc/templater/haproxy.ctmpl"
+  destination     = "/run/haproxy/rendered.cfg"
+  perms           = 0600
+  command         = ["/usr/local/bin/haproxy-render", "/run/haproxy/rendered.cfg"]
+  command_timeout = "60s"
+}
