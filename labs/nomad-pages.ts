@@ -1,4 +1,5 @@
 import type { PlannedNode } from "./node-plan";
+import { renderLabReadme } from "./readme";
 import { renderTopology, type TopologyEdge, type TopologyNode } from "./topology";
 
 /** The lab as a diagram: machines, what runs on them, and who calls whom. */
@@ -32,24 +33,11 @@ export function nomadTopology(
 
 /** The stack's page in Pulumi's console. */
 export function nomadReadme(urls: Record<string, string>, topology: string): string {
-    const shows: Record<string, string> = {
+    return renderLabReadme("nomad", urls, topology, {
         webapp: "the web application through HAProxy",
         haproxyStats: "HAProxy's statistics; user and password are in the `environment` output",
         consul: "Consul's catalogue, health checks and intentions",
         nomad: "Nomad's jobs, allocations and logs",
         dashboard: "a counter that two Envoy sidecars connect",
-    };
-    const rows = Object.entries(urls).map(([name, url]) => `| ${name} | ${url} | ${shows[name] ?? ""} |`);
-    return [
-        "# Gatehouse: the `nomad` lab",
-        "",
-        "| output | address | shows |",
-        "|---|---|---|",
-        ...rows,
-        "",
-        "```mermaid",
-        topology.trimEnd(),
-        "```",
-        "",
-    ].join("\n");
+    });
 }

@@ -1,7 +1,17 @@
 import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
 
+import { StickyBalancer } from "../components/balancers/sticky-balancer";
+import { BaseImages } from "../components/base-images";
+import { ContainerNetwork } from "../components/containers/network";
+import { LocalImages, type PushTarget } from "../components/images/local";
 import type { StickySettings } from "../settings/sticky";
+import { sticky as needs } from "../toolchain/labs.json";
 import type { JobSummary, Lab, MachineSummary } from "./lab";
+import { stickyReadme, stickyTopology } from "./sticky-pages";
+
+const statsUser = "admin";
+const backendPort = 8080;
 
 export interface StickyLabArgs {
     config: StickySettings;
@@ -10,18 +20,108 @@ export interface StickyLabArgs {
 /** Web servers behind an HAProxy image that keeps sessions by a cookie and gets its certificate by ACME. */
 export class StickyLab extends pulumi.ComponentResource implements Lab {
     readonly urls: pulumi.Output<Record<string, string>>;
-    readonly jobs: pulumi.Output<Record<string, JobSummary>> = pulumi.output({});
-    readonly machines: pulumi.Output<MachineSummary[]> = pulumi.output([]);
+    readonly jobs = pulumi.output<Record<string, JobSummary>>({});
+    readonly machines = pulumi.output<MachineSummary[]>([]);
     readonly environment: pulumi.Output<Record<string, string>>;
     readonly topology: pulumi.Output<string>;
     readonly readme: pulumi.Output<string>;
 
     constructor(name: string, args: StickyLabArgs, opts?: pulumi.ComponentResourceOptions) {
         super("gatehouse:labs:StickyLab", name, {}, opts);
-        this.urls = pulumi.output({ webapp: `http://127.0.0.1:${args.config.ports.webapp}` });
-        this.environment = pulumi.secret({});
-        this.topology = pulumi.output("");
-        this.readme = pulumi.output("");
+        const { config } = args;
+
+        const bases = new BaseImages("base-images", { names: needs.images }, { parent: this });
+        const images = new LocalImages(
+            "images",
+            { applications: ["balancer", "hello"], basesReady: [bases], push: pushTarget(config) },
+            { parent: this },
+        );
+        const network = new ContainerNetwork(
+            "network",
+            { project: pulumi.getProject(), stack: pulumi.getStack(), subnet: config.network.subnet },
+            { parent: this },
+        );
+        for (const [backend, { url }] of Object.entries(config.backends)) {
+            if (url === undefined) {
+                this.backend(backend, network, images.reference("hello"));
+            }
+        }
+        const password = new random.RandomPassword(
+            "haproxy-stats-password",
+            { length: 24, special: false },
+            { parent: this },
+        );
+        const balancer = this.balancer(config, network, images.reference("balancer"), password.result);
+
+        this.urls = balancer.ready.apply(() => addresses(config));
+        this.environment = pulumi.secret(
+            password.result.apply((statsPassword): Record<string, string> => ({
+                HAPROXY_STATS_USER: statsUser,
+                HAPROXY_STATS_PASSWORD: statsPassword,
+            })),
+        );
+        this.topology = this.urls.apply((urls) => stickyTopology(Object.keys(config.backends), urls));
+        this.readme = pulumi
+            .all([this.urls, this.topology])
+            .apply(([urls, topology]) => stickyReadme(urls, topology));
         this.registerOutputs({ urls: this.urls });
     }
+
+    private backend(name: string, network: ContainerNetwork, image: pulumi.Input<string>): void {
+        network.run(
+            name,
+            {
+                image,
+                roles: ["backend"],
+                envs: [`NAME=Backend: ${name}`, `PORT=${backendPort}`],
+                destroyGraceSeconds: 5,
+            },
+            { parent: this },
+        );
+    }
+
+    private balancer(
+        config: StickySettings,
+        network: ContainerNetwork,
+        image: pulumi.Input<string>,
+        password: pulumi.Input<string>,
+    ): StickyBalancer {
+        const { https, certificate, ports } = config;
+        return new StickyBalancer(
+            "balancer",
+            {
+                network,
+                image,
+                publishedPorts: {
+                    http: ports.webapp,
+                    https: https.enabled ? ports.webappTls : undefined,
+                    stats: ports.haproxyStats,
+                },
+                backends: Object.fromEntries(
+                    Object.entries(config.backends).map(([name, { url }]) => [
+                        name,
+                        url ?? `${name}:${backendPort}`,
+                    ]),
+                ),
+                stats: { user: statsUser, password },
+                https:
+                    https.enabled && https.domainName !== undefined
+                        ? { ...https, domainName: https.domainName, certificate }
+                        : undefined,
+            },
+            { parent: this },
+        );
+    }
+}
+
+function addresses({ https, ports }: StickySettings): Record<string, string> {
+    return {
+        webapp: `http://127.0.0.1:${ports.webapp}`,
+        ...(https.enabled ? { webappTls: `https://127.0.0.1:${ports.webappTls}` } : {}),
+        haproxyStats: `http://127.0.0.1:${ports.haproxyStats}`,
+    };
+}
+
+function pushTarget({ registry }: StickySettings): PushTarget | undefined {
+    return registry.server === undefined ? undefined : { ...registry, server: registry.server };
 }

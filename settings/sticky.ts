@@ -20,7 +20,7 @@ const backend = z
             .optional(),
     })
     .nullable()
-    .transform((value) => value ?? {});
+    .transform((value): { url?: string } => value ?? {});
 
 const domainName = z
     .string()
