@@ -17,7 +17,7 @@
 # Ends with 0; 1 if there is no guard line or an open section; 3 if a whole list is held back.
 
 function believed(key, known, passing, before) {
-    before = oldKnown[key]
+    before = oldKnown[key] + 0
     if (share == 0 || before == 0 || (known > 0 && (passing == 0 || known >= before * share))) {
         if (key in since) {
             print "released", key, known, before
