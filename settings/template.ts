@@ -58,6 +58,12 @@ export const templateSettings = z.strictObject({
 
 export type TemplateSettings = z.output<typeof templateSettings>;
 
+/** Seconds of a span of time such as `500ms`, `5s` or `2m`. */
+export function seconds(span: string): number {
+    const [, number, unit] = /^(\d+)(ms|s|m)$/.exec(span) ?? [];
+    return (Number(number) * { ms: 1, s: 1000, m: 60_000 }[unit as "ms" | "s" | "m"]) / 1000;
+}
+
 /** The number at the end of an instance's name. */
 export function instanceNumber(name: string): number {
     return Number(/\d+$/.exec(name)?.[0]);

@@ -1,0 +1,93 @@
+import type * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+
+import type { ContainerNetwork } from "../containers/network";
+
+/** HAProxy's own ports. */
+const ports = { http: 80, stats: 8080 };
+
+/** Where HAProxy and consul-template meet: the rendered file, HAProxy's sockets and its servers' state. */
+const shared = "/run/haproxy";
+
+export interface TemplateBalancerArgs {
+    network: ContainerNetwork;
+    /** The containers' addresses in the network. */
+    addresses: { haproxy: string; templater: string };
+    /** The images `haproxy` and `templater`. A change of the first interrupts service for a moment. */
+    images: { haproxy: pulumi.Input<string>; templater: pulumi.Input<string> };
+    /** Ports on 127.0.0.1. A change replaces HAProxy's container. */
+    publishedPorts: { http: number; stats: number };
+    /** Consul's HTTP API as the network's containers reach it. */
+    consul: string;
+    /** Consul's name of the balanced service. */
+    service: string;
+    /** For the statistics page and the metrics. */
+    stats: { user: string; password: pulumi.Input<string> };
+    guard: {
+        /** The share of the instances known before that must still be known; 0 believes every list. */
+        minimumShare: number;
+        /** Seconds for which a shorter list is held back. */
+        holdSeconds: number;
+    };
+}
+
+/**
+ * HAProxy, and consul-template that renders its configuration from Consul's catalogue, as two containers with one
+ * volume. Settings are consul-template's: changing them replaces its container alone, and traffic goes on.
+ */
+export class TemplateBalancer extends pulumi.ComponentResource {
+    readonly haproxy: docker.Container;
+    readonly templater: docker.Container;
+
+    constructor(name: string, args: TemplateBalancerArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("gatehouse:balancers:TemplateBalancer", name, {}, opts);
+        const { network, guard, stats } = args;
+        const volume = network.volume(`${name}-state`, { parent: this });
+        const volumes = [{ volumeName: volume.name, containerPath: shared }];
+
+        this.haproxy = network.run(
+            name,
+            {
+                image: args.images.haproxy,
+                roles: ["balancer"],
+                address: args.addresses.haproxy,
+                command: [`${shared}/accepted.cfg`, "/etc/haproxy/bootstrap.cfg"],
+                publishedPorts: {
+                    [ports.http]: args.publishedPorts.http,
+                    [ports.stats]: args.publishedPorts.stats,
+                },
+                volumes,
+                // The master binds port 80 and starts workers as another user in a chroot; nothing else needs privileges.
+                capabilities: {
+                    drops: ["ALL"],
+                    adds: ["KILL", "NET_BIND_SERVICE", "SETGID", "SETUID", "SYS_CHROOT"],
+                },
+                destroyGraceSeconds: 5,
+            },
+            { parent: this },
+        );
+        this.templater = network.run(
+            `${name}-templater`,
+            {
+                image: args.images.templater,
+                roles: ["templater"],
+                address: args.addresses.templater,
+                envs: pulumi
+                    .output(stats.password)
+                    .apply((password) => [
+                        `CONSUL_HTTP_ADDR=${args.consul}`,
+                        `SERVICES=${args.service}`,
+                        `STATS_USER=${stats.user}`,
+                        `STATS_PASSWORD=${password}`,
+                        `GUARD_MIN_SHARE=${guard.minimumShare}`,
+                        `GUARD_HOLD=${guard.holdSeconds}`,
+                    ]),
+                volumes,
+                capabilities: { drops: ["ALL"] },
+                destroyGraceSeconds: 5,
+            },
+            { parent: this },
+        );
+        this.registerOutputs();
+    }
+}
