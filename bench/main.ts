@@ -1,24 +1,28 @@
 import { nomad } from "./nomad";
 import { carryOut, partsOf, type Plan } from "./plan";
 import { renderSection } from "./report";
+import { sticky } from "./sticky";
 import { write, type Results } from "./results";
 
 /** What is measured, in the order of docs/benchmarks.md. */
-const plans: Record<string, Plan> = { nomad: nomad as unknown as Plan };
+const plans: Record<string, Plan> = { nomad: nomad as unknown as Plan, sticky: sticky as unknown as Plan };
 
 /**
  * `make bench`: measures every lab, prints the tables and merges them into `.gatehouse/bench/latest.json`; with
  * `--docs` into docs/benchmarks.md as well. With names it does only these: a lab (`npx tsx bench/main.ts sticky`) or
- * parts of labs (`npx tsx bench/main.ts nomad sticky.reloads`).
+ * parts of labs (`npx tsx bench/main.ts nomad sticky.reloads`). `--short` only shows that it works, and writes nothing.
  */
 async function main(args: string[]): Promise<void> {
     const names = args.filter((arg) => !arg.startsWith("--"));
+    const short = args.includes("--short");
     const order = Object.fromEntries(Object.entries(plans).map(([lab, plan]) => [lab, partsOf(plan)]));
     for (const [lab, parts] of Object.entries(choose(order, names))) {
-        const section = await carryOut(lab, plans[lab] as Plan, parts);
+        const section = await carryOut(lab, plans[lab] as Plan, parts, { short });
         const results: Results = { [lab]: section };
-        const file = write(results, order, { docs: args.includes("--docs") });
-        console.log(`\n${renderSection(section)}\n${lab}: written to ${file}\n`);
+        console.log(`\n${renderSection(section)}`);
+        if (!short) {
+            console.log(`${lab}: written to ${write(results, order, { docs: args.includes("--docs") })}\n`);
+        }
     }
 }
 

@@ -8,6 +8,12 @@ export interface Found {
     matrices?: Matrix[];
 }
 
+/** How much is measured. */
+export interface Options {
+    /** Just enough to see that it works; nothing to judge by. */
+    short: boolean;
+}
+
 /** What is measured of one lab. */
 export interface Plan<L extends Lab = Lab> {
     /** A driver for the lab's stack; nothing runs yet. */
@@ -18,7 +24,7 @@ export interface Plan<L extends Lab = Lab> {
     /** Waits until the lab does what it is for. */
     works(lab: L): Promise<void>;
     /** Measures of the running lab, in the order of the page. */
-    measures: Record<string, (lab: L) => Promise<Found>>;
+    measures: Record<string, (lab: L, options: Options) => Promise<Found>>;
 }
 
 /** The part that needs no running lab but the commands. */
@@ -33,8 +39,13 @@ export function partsOf(plan: Plan): string[] {
  * Brings the lab up and down a few times and measures the last one while it runs. With chosen parts it does only
  * these, on a lab that comes up once.
  */
-export async function carryOut(name: string, plan: Plan, chosen: string[]): Promise<Section> {
-    const repetitions = chosen.includes(lifecycle) ? 3 : 1;
+export async function carryOut(
+    name: string,
+    plan: Plan,
+    chosen: string[],
+    options: Options,
+): Promise<Section> {
+    const repetitions = chosen.includes(lifecycle) && !options.short ? 3 : 1;
     const lab = plan.open();
     const section: Section = {};
     const keep = (part: string, { figures = [], matrices = [] }: Found, environment: Part["environment"]) => {
@@ -53,7 +64,7 @@ export async function carryOut(name: string, plan: Plan, chosen: string[]): Prom
             if (n === repetitions) {
                 for (const part of chosen.filter((each) => each !== lifecycle)) {
                     console.log(`${name}: ${part} …`);
-                    const found = await attempt(part, () => plan.measures[part]?.(lab));
+                    const found = await attempt(part, () => plan.measures[part]?.(lab, options));
                     if (found !== undefined) {
                         keep(part, found, environment);
                     }
