@@ -32,6 +32,8 @@ export const computed: Computed = {
     "command:local:Command": () => ({ stdout: "", stderr: "" }),
     "command:remote:Command": () => ({ stdout: '{"bootSeconds": 9.5}\n', stderr: "" }),
     "consul:index/configEntry:ConfigEntry": () => ({}),
+    "consul:index/node:Node": () => ({}),
+    "consul:index/service:Service": () => ({}),
     "nomad:index/job:Job": (_, inputs) => ({
         name: /^job "([^"]+)"/m.exec(String(inputs["jobspec"]))?.[1],
         status: "running",

@@ -1,0 +1,271 @@
+import * as assert from "node:assert/strict";
+
+import { runProgram, secretsIn, type Registered, type Run } from "../support/mocks";
+import { computed } from "./providers";
+
+/** All of each lab: type and name. A name is a resource's identity: changing one replaces it. */
+const expected = {
+    sticky: [
+        "command:local:Command balancer-settings",
+        "command:local:Command base-images-build",
+        "docker:index/container:Container back1",
+        "docker:index/container:Container back2",
+        "docker:index/container:Container balancer",
+        "docker:index/image:Image images-balancer",
+        "docker:index/image:Image images-hello",
+        "docker:index/network:Network network",
+        "docker:index/volume:Volume balancer-state",
+        "gatehouse:balancers:StickyBalancer balancer",
+        "gatehouse:containers:ContainerNetwork network",
+        "gatehouse:images:LocalImages images",
+        "gatehouse:index:BaseImages base-images",
+        "gatehouse:labs:StickyLab sticky",
+        "pulumi:pulumi:Stack gatehouse-test",
+        "random:index/randomPassword:RandomPassword haproxy-stats-password",
+    ],
+    template: [
+        "command:local:Command base-images-build",
+        "command:local:Command consul-ready",
+        "command:local:Command webapp-ready",
+        "consul:index/node:Node web1-node",
+        "consul:index/node:Node web2-node",
+        "consul:index/service:Service web1",
+        "consul:index/service:Service web2",
+        "docker:index/container:Container consul",
+        "docker:index/container:Container haproxy",
+        "docker:index/container:Container haproxy-templater",
+        "docker:index/container:Container monitor",
+        "docker:index/container:Container web1",
+        "docker:index/container:Container web2",
+        "docker:index/image:Image images-haproxy",
+        "docker:index/image:Image images-hello",
+        "docker:index/image:Image images-monitor",
+        "docker:index/image:Image images-templater",
+        "docker:index/network:Network network",
+        "docker:index/volume:Volume consul-data",
+        "docker:index/volume:Volume haproxy-state",
+        "gatehouse:balancers:TemplateBalancer haproxy",
+        "gatehouse:clusters:ConsulServer consul",
+        "gatehouse:containers:ContainerNetwork network",
+        "gatehouse:images:LocalImages images",
+        "gatehouse:index:BaseImages base-images",
+        "gatehouse:labs:TemplateLab template",
+        "pulumi:providers:consul consul-provider",
+        "pulumi:pulumi:Stack gatehouse-test",
+        "random:index/randomPassword:RandomPassword haproxy-stats-password",
+    ],
+};
+
+const all = (run: Run, type: string) => run.resources.filter((resource) => resource.type === type);
+const containers = (run: Run) => all(run, "docker:index/container:Container");
+const named = (run: Run, type: string, name: string): Registered => {
+    const found = all(run, type).find((resource) => resource.name === name);
+    assert.ok(found, `there is no ${type} named ${name}`);
+    return found;
+};
+const update = (lab: string, settings: Record<string, unknown> = {}) =>
+    runProgram({ lab, ...settings }, { preview: false, computed });
+/** Type and name of what differs between two runs, new and missing resources included. */
+function differing(before: Run, after: Run): string[] {
+    const describe = (run: Run) =>
+        new Map(run.resources.map(({ type, name, inputs }) => [`${type} ${name}`, JSON.stringify(inputs)]));
+    const [left, right] = [describe(before), describe(after)];
+    return [...new Set([...left.keys(), ...right.keys()])]
+        .filter((key) => left.get(key) !== right.get(key))
+        .sort();
+}
+
+for (const lab of ["sticky", "template"] as const) {
+    describe(`the program as the ${lab} lab`, function () {
+        this.timeout("2m");
+
+        let preview: Run;
+        let first: Run;
+        before(async () => {
+            preview = await runProgram({ lab }, { preview: true, computed });
+            first = await update(lab);
+        });
+
+        it("registers exactly these resources, in a preview as well", () => {
+            const short = (run: Run) => run.resources.map(({ type, name }) => `${type} ${name}`).sort();
+            assert.deepEqual(short(first), expected[lab]);
+            // A resource that is created inside apply is missing in a preview: its callback does not run on unknowns.
+            assert.deepEqual(short(preview), short(first));
+            assert.equal(preview.outputs["urls"]?.known, false);
+            assert.equal(first.outputs["urls"]?.known, true);
+        });
+
+        it("nests everything below the lab", () => {
+            const byUrn = new Map(first.resources.map((resource) => [resource.urn, resource]));
+            for (const resource of first.resources.filter(({ type }) => type !== "pulumi:pulumi:Stack")) {
+                let top = resource;
+                for (let parent = byUrn.get(top.parent); parent?.parent; parent = byUrn.get(top.parent)) {
+                    top = parent;
+                }
+                assert.match(top.type, /^gatehouse:labs:/, `${resource.urn} is outside the lab`);
+            }
+        });
+
+        it("labels every Docker object with project and stack, and names it by them", () => {
+            for (const kind of ["network:Network", "volume:Volume", "container:Container"]) {
+                for (const { name, inputs } of all(first, `docker:index/${kind}`)) {
+                    const labels = inputs["labels"] as { label: string; value: string }[];
+                    const of = (key: string) =>
+                        labels.find(({ label }) => label === `dev.gatehouse.${key}`)?.value;
+                    assert.deepEqual([of("project"), of("stack")], ["gatehouse", "test"], name);
+                    assert.match(String(inputs["name"]), /^gatehouse-test-/, name);
+                }
+            }
+        });
+
+        it("publishes ports on 127.0.0.1 only, and hands Docker's socket to nobody", () => {
+            for (const { name, inputs } of containers(first)) {
+                const ports = inputs["ports"] as { ip: string }[];
+                assert.ok(
+                    ports.every(({ ip }) => ip === "127.0.0.1"),
+                    name,
+                );
+                assert.doesNotMatch(JSON.stringify(inputs["volumes"] ?? []), /docker\.sock|hostPath/, name);
+            }
+        });
+
+        it("keeps secrets out of every input and output that is not secret", () => {
+            const holders = first.resources.filter(({ inputs }) => secretsIn(inputs).length > 0);
+            assert.ok(holders.length > 0);
+            for (const { urn, inputs, secretInputs } of holders) {
+                for (const path of secretsIn(inputs)) {
+                    assert.ok(
+                        secretInputs.some((secret) => path === secret || path.startsWith(`${secret}.`)),
+                        `${urn}: ${path} holds a secret openly`,
+                    );
+                }
+            }
+            for (const [name, { value, secret }] of Object.entries(first.outputs)) {
+                assert.ok(
+                    secret || secretsIn(value).length === 0,
+                    `the output ${name} holds a secret openly`,
+                );
+            }
+            assert.equal(first.outputs["environment"]?.secret, true);
+        });
+    });
+}
+
+describe("changes of the sticky lab", function () {
+    this.timeout("2m");
+    let first: Run;
+    before(async () => (first = await update("sticky")));
+
+    it("adds a backend without touching the others or the balancer's container", async () => {
+        const more = await update("sticky", { backends: { back1: {}, back2: {}, back3: {} } });
+        assert.deepEqual(differing(first, more), [
+            "command:local:Command balancer-settings",
+            "docker:index/container:Container back3",
+        ]);
+    });
+
+    it("runs no container for a backend that is elsewhere", async () => {
+        const backends = { back1: {}, far: { url: "192.0.2.7:8080" } };
+        const run = await update("sticky", { backends });
+        assert.deepEqual(
+            containers(run)
+                .map(({ name }) => name)
+                .sort(),
+            ["back1", "balancer"],
+        );
+        const settings = JSON.parse(
+            String(named(run, "command:local:Command", "balancer-settings").inputs["stdin"]),
+        ) as Record<string, unknown>;
+        assert.equal(settings["BACKEND2_NAME"], "far");
+        assert.equal(settings["BACKEND2_URL"], "192.0.2.7:8080");
+    });
+
+    it("hands the document's settings to the balancer, as a secret", async () => {
+        const https = { enabled: true, domainName: "www.example.org", emailAddress: "me@example.org" };
+        const run = await update("sticky", { https, certificate: { staging: true } });
+        const command = named(run, "command:local:Command", "balancer-settings");
+        assert.ok(command.secretInputs.includes("stdin"), command.secretInputs.join());
+        const settings = JSON.parse(String(command.inputs["stdin"])) as Record<string, unknown>;
+        assert.deepEqual(
+            {
+                ENABLE_HTTPS: settings["ENABLE_HTTPS"],
+                DOMAIN_NAME: settings["DOMAIN_NAME"],
+                EMAIL_ADDRESS: settings["EMAIL_ADDRESS"],
+                HTTPS_PUBLIC_PORT: settings["HTTPS_PUBLIC_PORT"],
+                ACME_STAGING: settings["ACME_STAGING"],
+                BACKEND1_URL: settings["BACKEND1_URL"],
+            },
+            {
+                ENABLE_HTTPS: "true",
+                DOMAIN_NAME: "www.example.org",
+                EMAIL_ADDRESS: "me@example.org",
+                HTTPS_PUBLIC_PORT: 8443,
+                ACME_STAGING: true,
+                BACKEND1_URL: "back1:8080",
+            },
+        );
+        const ports = named(run, "docker:index/container:Container", "balancer").inputs["ports"];
+        assert.deepEqual(
+            (ports as { internal: number; external: number }[]).map(({ internal, external }) => [
+                internal,
+                external,
+            ]),
+            [
+                [80, 8080],
+                [443, 8443],
+                [1936, 8404],
+            ],
+        );
+    });
+
+    it("pushes the images to a registry of the user's, with its password as a secret", async () => {
+        const registry = {
+            server: "registry.example.org",
+            repository: "team",
+            username: "me",
+            password: "p",
+        };
+        const run = await update("sticky", { registry });
+        const image = named(run, "docker:index/image:Image", "images-balancer");
+        assert.equal(image.inputs["imageName"], "registry.example.org/team/balancer:latest");
+        assert.equal(image.inputs["skipPush"], false);
+        assert.ok(image.secretInputs.includes("registry.password"), image.secretInputs.join());
+        // What runs is what was pushed: a tag may be moved by others.
+        const balancer = named(run, "docker:index/container:Container", "balancer");
+        assert.match(String(balancer.inputs["image"]), /@sha256:/);
+    });
+});
+
+describe("changes of the template lab", function () {
+    this.timeout("2m");
+    let first: Run;
+    before(async () => (first = await update("template")));
+
+    it("adds an instance without touching anything else", async () => {
+        const instances = { web1: { port: 8001 }, web2: { port: 8002 }, web3: { port: 8003 } };
+        assert.deepEqual(differing(first, await update("template", { instances })), [
+            "consul:index/node:Node web3-node",
+            "consul:index/service:Service web3",
+            "docker:index/container:Container web3",
+        ]);
+    });
+
+    it("checks every instance as the document does, in time as configured", async () => {
+        const checks = (run: Run) =>
+            (
+                named(run, "consul:index/service:Service", "web2").inputs["checks"] as Record<
+                    string,
+                    unknown
+                >[]
+            )[0];
+        const { http, interval, timeout } = checks(first)!;
+        assert.deepEqual([http, interval, timeout], ["http://10.217.0.12:8002/health", "5s", "5s"]);
+        const quick = await update("template", { check: { interval: "1s" } });
+        assert.equal(checks(quick)?.["interval"], "1s");
+    });
+
+    it("changes consul-template's container alone when the guard changes", async () => {
+        const changed = differing(first, await update("template", { guard: { hold: "2m" } }));
+        assert.deepEqual(changed, ["docker:index/container:Container haproxy-templater"]);
+    });
+});
