@@ -16,8 +16,8 @@ export function ask(socket: string, command: string, timeoutMs = 5000): Promise<
                 resolve(answer);
             }
         });
-        // Not ended after writing: HAProxy answers the command and closes by itself.
-        connection.write(`${command}\n`);
+        // HAProxy closes when it has answered, once it knows that nothing more comes.
+        connection.end(`${command}\n`);
     });
 }
 

@@ -22,7 +22,12 @@ const parse = (values: Values, options: ParseOptions): Settings =>
 
 /** The settings of a managed balancer, as `apply` gets them. */
 function parseJson(body: string, options: ParseOptions): Settings {
-    const values: unknown = JSON.parse(body);
+    let values: unknown;
+    try {
+        values = JSON.parse(body);
+    } catch {
+        // What was read may be secret: it is not repeated.
+    }
     if (typeof values !== "object" || values === null || Array.isArray(values)) {
         throw new Error('the settings must be a JSON object such as {"BACKEND1_URL": "web:80"}');
     }
@@ -53,8 +58,9 @@ async function serve(managed: boolean): Promise<number> {
             void supervisor.stop();
         });
     }
+    const settings = managed ? storedSettings() : parse(process.env, { at: new Date() });
     await serveHealth(() => supervisor.health());
-    await supervisor.start(managed ? storedSettings() : parse(process.env, { at: new Date() }));
+    await supervisor.start(settings);
     if (stopRequested) {
         await supervisor.stop();
     }

@@ -26,7 +26,7 @@ export function retryDelay(failures: number, delays: RetryDelays, random: number
 /**
  * When to ask the CA next. `valid` is the certificate that it gave earlier, if that is still good. After a failure
  * the CA is left alone for a while, over restarts too: a container that starts again and again must not use up the
- * attempts that a CA allows.
+ * attempts that a CA allows. After a success as well: with a clock that is wrong, a new certificate can look old.
  */
 export function nextAttempt(
     now: number,
@@ -36,9 +36,12 @@ export function nextAttempt(
     random: number,
 ): number {
     const due = valid === undefined ? now : renewalTime(valid.notBefore, valid.notAfter, random);
-    const allowed =
-        attempts.failures > 0 && attempts.last !== undefined
-            ? attempts.last + retryDelay(attempts.failures, delays, random) * 1000
-            : now;
+    let pause = 0;
+    if (attempts.failures > 0) {
+        pause = retryDelay(attempts.failures, delays, random) * 1000;
+    } else if (valid !== undefined) {
+        pause = Math.min(delays.retrySeconds * 1000, (valid.notAfter - valid.notBefore) / 3);
+    }
+    const allowed = attempts.last === undefined ? now : attempts.last + pause;
     return Math.max(due, allowed, now);
 }

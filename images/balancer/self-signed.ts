@@ -9,7 +9,7 @@ const run = promisify(execFile);
 export async function selfSigned(domain: string): Promise<CheckedCertificate> {
     const { stdout } = await run("openssl", [
         ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
-        ...["-keyout", "-", "-days", "30", "-subj", "/O=self-signed, no CA has issued a certificate yet"],
+        ...["-keyout", "-", "-days", "30", "-subj", "/O=self-signed until a CA issues a certificate"],
         ...["-addext", `subjectAltName=DNS:${domain}`],
     ]);
     const checked = checkCertificate(stdout, { domain });

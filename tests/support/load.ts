@@ -1,9 +1,12 @@
 import * as http from "node:http";
+import * as https from "node:https";
 import { performance } from "node:perf_hooks";
 
 export interface LoadOptions {
-    /** Where to; only this machine: `http://127.0.0.1:<port>/…`. */
+    /** Where to; only this machine: `http://127.0.0.1:<port>/…`, or `https://…`. */
     url: string;
+    /** For HTTPS: the name to ask for, and what to trust. Without `ca` any certificate will do. */
+    tls?: { servername: string; ca?: string };
     /** Requests per second in all, evenly spaced. Default 100. */
     rate?: number;
     /** Connections that are kept open. A request that finds none free waits, and the wait counts as latency. Default 8. */
@@ -61,11 +64,23 @@ export function startLoad(options: LoadOptions): Load {
     const url = loopback(options.url);
     const rate = options.rate ?? 100;
     const timeoutMs = options.timeoutMs ?? 5000;
-    const agent = new http.Agent({
+    const pool: http.AgentOptions = {
         keepAlive: options.keepAlive ?? true,
         maxSockets: options.connections ?? 8,
         scheduling: "fifo",
-    });
+    };
+    const secure = url.protocol === "https:";
+    const agent = secure
+        ? new https.Agent({
+              ...pool,
+              // A handshake for each connection, also with a certificate that has just changed.
+              maxCachedSessions: 0,
+              servername: options.tls?.servername,
+              ca: options.tls?.ca,
+              rejectUnauthorized: options.tls?.ca !== undefined,
+          })
+        : new http.Agent(pool);
+    const headers = { ...(options.tls && { host: options.tls.servername }), ...options.headers };
     const begin = performance.now();
     const latencies: number[] = [];
     const report: Omit<LoadReport, "latencyMs" | "seconds"> = {
@@ -81,9 +96,9 @@ export function startLoad(options: LoadOptions): Load {
 
     const get = (mayResend: boolean): Promise<Answer> =>
         new Promise((resolve, reject) => {
-            const request = http.get(
+            const request = (secure ? https : http).get(
                 url,
-                { agent, headers: options.headers, timeout: timeoutMs },
+                { agent, headers, timeout: timeoutMs },
                 (response) => {
                     response.on("error", reject);
                     response.on("end", () => {
@@ -187,7 +202,7 @@ function count(counts: Record<string, number>, key: string): void {
 
 function loopback(text: string): URL {
     const url = new URL(text);
-    if (url.protocol !== "http:" || url.hostname !== "127.0.0.1") {
+    if (!/^https?:$/.test(url.protocol) || url.hostname !== "127.0.0.1") {
         throw new Error(`the load generator only sends to http://127.0.0.1, not to ${text}`);
     }
     return url;
