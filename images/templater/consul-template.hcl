@@ -9,12 +9,15 @@ consul {
 
   # A Consul that vanished without a word is noticed within a minute.
   transport {
-    dial_keep_alive       = "5s"
-    dial_timeout          = "3s"
-    max_idle_conns        = 0
+    dial_keep_alive         = "5s"
+    dial_timeout            = "3s"
+    max_idle_conns          = 0
     max_idle_conns_per_host = 2000
   }
 }
+
+# A Consul that has lost its data counts from the beginning, and a question that waits for the old count ends only here.
+block_query_wait = "10s"
 
 log_level = "warn"
 

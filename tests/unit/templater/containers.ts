@@ -1,0 +1,121 @@
+import { join } from "node:path";
+
+import { prepareContext } from "../../../components/images/bundle";
+import { imageReference } from "../../../toolchain/images";
+import { output, root, run } from "../../support/command";
+
+const bases = { haproxy: "haproxy-base", templater: "consul-template-base" } as const;
+export type Image = keyof typeof bases;
+const tag = (image: Image): string => `gatehouse-test/${image}:templater`;
+
+/** Builds the two images as a lab does, once for all tests of a file. */
+export async function buildImages(): Promise<void> {
+    for (const [image, base] of Object.entries(bases)) {
+        await output("docker", [
+            ...["build", "--quiet", "--tag", tag(image as Image)],
+            ...["--build-arg", `PARENT=${imageReference(base)}`, join(root, prepareContext(image))],
+        ]);
+    }
+}
+
+export async function removeImages(): Promise<void> {
+    await output("docker", ["image", "rm", "--force", tag("haproxy"), tag("templater")]);
+}
+
+export interface BalancerOptions {
+    consul: string;
+    ports: { http: number; stats: number };
+    password: string;
+    /** Further variables of the templater. */
+    settings?: Record<string, string>;
+}
+
+/** HAProxy and the templater with the volume that they share, as the lab runs them, on the host's network. */
+export class RunningBalancer {
+    private readonly name = `gatehouse-test-templater-${process.pid}`;
+    private settings: Record<string, string> = {};
+
+    constructor(private readonly options: BalancerOptions) {
+        this.settings = options.settings ?? {};
+    }
+
+    async startHaproxy(): Promise<void> {
+        await output("docker", ["volume", "create", "--label", this.label, this.name]);
+        const capabilities = ["NET_BIND_SERVICE", "SETGID", "SETUID", "SYS_CHROOT", "KILL"];
+        await output("docker", [
+            ...this.base("haproxy"),
+            ...capabilities.flatMap((each) => ["--cap-add", each]),
+            tag("haproxy"),
+            ...["/run/haproxy/accepted.cfg", "/etc/haproxy/bootstrap.cfg"],
+        ]);
+    }
+
+    async startTemplater(): Promise<void> {
+        const variables = {
+            CONSUL_HTTP_ADDR: this.options.consul,
+            STATS_PASSWORD: this.options.password,
+            ...this.settings,
+        };
+        const environment = Object.entries(variables).flatMap(([name, value]) => [
+            "--env",
+            `${name}=${value}`,
+        ]);
+        await output("docker", [...this.base("templater"), ...environment, tag("templater")]);
+    }
+
+    /** A new templater with other settings, as a change of the lab's makes. HAProxy stays. */
+    async changeTemplater(settings: Record<string, string>): Promise<void> {
+        this.settings = { ...this.settings, ...settings };
+        await output("docker", ["rm", "--force", this.container("templater")]);
+        await this.startTemplater();
+    }
+
+    docker(command: "kill" | "start" | "stop" | "pause" | "unpause", image: Image): Promise<string> {
+        return output("docker", [command, this.container(image)]);
+    }
+
+    /** Runs a command in the templater. */
+    async inside(...command: string[]): Promise<string> {
+        return (await run("docker", ["exec", this.container("templater"), ...command])).stdout;
+    }
+
+    /** What HAProxy reads, the server lines only: `web/a 127.0.0.1:8001`. */
+    async servers(): Promise<string[]> {
+        const text = await this.inside("cat", "/run/haproxy/haproxy.cfg");
+        return [...text.matchAll(/^ +server (\S+) (\S+)$/gm)].map(
+            ([, name, address]) => `${name} ${address}`,
+        );
+    }
+
+    /** A counter of the guard. */
+    async counter(name: string): Promise<number> {
+        const text = await this.inside("cat", "/run/haproxy/metrics");
+        return Number(new RegExp(`^gatehouse_guard_${name}_total (\\d+)$`, "m").exec(text)?.[1] ?? 0);
+    }
+
+    async log(image: Image): Promise<string> {
+        return (await run("docker", ["logs", this.container(image)])).output;
+    }
+
+    async remove(): Promise<void> {
+        await run("docker", ["rm", "--force", this.container("haproxy"), this.container("templater")]);
+        await run("docker", ["volume", "rm", "--force", this.name]);
+    }
+
+    private get label(): string {
+        return `dev.gatehouse.stack=${this.name}`;
+    }
+
+    private container(image: Image): string {
+        return `${this.name}-${image}`;
+    }
+
+    private base(image: Image): string[] {
+        const { http, stats } = this.options.ports;
+        return [
+            ...["run", "--detach", "--name", this.container(image), "--label", this.label],
+            ...["--network", "host", "--cap-drop", "ALL", "--volume", `${this.name}:/run/haproxy`],
+            ...["--env", `HTTP_PORT=${http}`, "--env", `STATS_PORT=${stats}`],
+        ];
+    }
+}
