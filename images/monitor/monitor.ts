@@ -93,7 +93,7 @@ export class Monitor {
             gone.delete(key);
             const runner = this.runners.get(key);
             if (!runner) {
-                this.runners.set(key, new Runner(check, this.options));
+                this.runners.set(key, new Runner(check, this.options, counts.new));
                 counts.new++;
             } else if (runner.update(check, rewound)) {
                 counts.changed++;

@@ -12,6 +12,11 @@ export interface RunnerOptions {
 
 /** How often a verdict is tried to be written when others change the check at the same moment. */
 const mostAttempts = 5;
+/**
+ * Milliseconds between the first runs of checks that begin together. A thousand in the same moment would not be answered
+ * in time, for no fault of theirs.
+ */
+const startGap = 2;
 /** Milliseconds, at the most, until a verdict that could not be written is found and tried again. */
 const retryInterval = 5000;
 
@@ -30,8 +35,10 @@ export class Runner {
     constructor(
         private entry: CatalogCheck,
         private readonly options: RunnerOptions,
+        /** How many checks have begun together with this one, before it. */
+        place = 0,
     ) {
-        this.begin();
+        this.begin(place);
     }
 
     /**
@@ -66,11 +73,12 @@ export class Runner {
     }
 
     /** The first run is soon; the second finds a place in the interval, so that a thousand checks spread over it. */
-    private begin(): void {
+    private begin(place = 0): void {
         this.verdict = undefined;
         this.startedAt = 0;
-        const soon = Date.now() + Math.random() * Math.min(this.interval / 10, 1000);
-        this.schedule(soon);
+        const { interval } = this;
+        const wait = Math.random() * Math.min(interval / 10, 1000) + Math.min(place * startGap, interval / 2);
+        this.schedule(Date.now() + wait);
     }
 
     private schedule(due: number): void {
