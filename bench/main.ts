@@ -2,10 +2,15 @@ import { nomad } from "./nomad";
 import { carryOut, partsOf, type Plan } from "./plan";
 import { renderSection } from "./report";
 import { sticky } from "./sticky";
+import { template } from "./template";
 import { write, type Results } from "./results";
 
 /** What is measured, in the order of docs/benchmarks.md. */
-const plans: Record<string, Plan> = { nomad: nomad as unknown as Plan, sticky: sticky as unknown as Plan };
+const plans: Record<string, Plan> = {
+    nomad: nomad as unknown as Plan,
+    sticky: sticky as unknown as Plan,
+    template: template as unknown as Plan,
+};
 
 /**
  * `make bench`: measures every lab, prints the tables and merges them into `.gatehouse/bench/latest.json`; with

@@ -1,5 +1,6 @@
 /** What to ask of wrk. */
 export interface WrkOptions {
+    /** With its port: the image knows no services by name. */
     url: string;
     seconds: number;
     /** Connections that are open at the same time. */

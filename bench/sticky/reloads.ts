@@ -49,14 +49,15 @@ async function play(scene: Scene, balancer: string, keepAlive: boolean, requests
             reloader(secondsPerRun),
         ]);
         const load = scene.load({
-            url: "http://127.0.0.1/",
+            url: "http://127.0.0.1:80/",
             seconds: secondsPerRun,
             connections,
             keepAlive,
             delayMs,
         });
-        reports.push(await load);
-        reloads.push(JSON.parse(await reloading) as Reloads);
+        const [report, said] = await Promise.all([load, reloading]);
+        reports.push(report);
+        reloads.push(JSON.parse(said) as Reloads);
     }
     return { reports, reloads };
 }
