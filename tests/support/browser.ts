@@ -44,10 +44,11 @@ export class Browser {
         return new Browser(context, profile);
     }
 
-    async visit(url: string): Promise<Page> {
+    /** Opens a page that answers with this status; any of success if left out. */
+    async visit(url: string, { status }: { status?: number } = {}): Promise<Page> {
         const page = await this.context.newPage();
         const answer = await page.goto(url, { waitUntil: "domcontentloaded", timeout: 30_000 });
-        if (answer === null || !answer.ok()) {
+        if (answer === null || (status === undefined ? !answer.ok() : answer.status() !== status)) {
             throw new Error(`${url} answered ${answer === null ? "nothing" : answer.status()}`);
         }
         return page;
