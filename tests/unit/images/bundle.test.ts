@@ -1,5 +1,15 @@
 import * as assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+    chmodSync,
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readdirSync,
+    readFileSync,
+    rmSync,
+    statSync,
+    writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 
@@ -54,6 +64,44 @@ describe("prepareContext", () => {
                 }
             }
         }
+    });
+
+    describe("with a context.json", () => {
+        it("brings files and folders from elsewhere, with their modes, and not the list itself", () => {
+            const context = prepare("templater");
+            const files = Object.keys(snapshot(context)).sort();
+            assert.ok(!files.includes("context.json"), files.join(" "));
+            assert.ok(files.includes(path.join("errors", "unavailable.html")), files.join(" "));
+            for (const [name, mode] of [
+                ["haproxy-render", 0o755],
+                ["templater", 0o755],
+                ["haproxy-common", 0o644],
+            ] as const) {
+                assert.equal(statSync(path.join(context, name)).mode & 0o777, mode, name);
+                assert.equal(statSync(path.join(context, name)).mtimeMs, 0, name);
+            }
+            const shared = path.join(root, "components/balancers/guard/haproxy-render");
+            assert.equal(snapshot(context)["haproxy-render"], readFileSync(shared, "utf8"));
+        });
+
+        it("repairs a mode that was changed", () => {
+            const file = path.join(prepare("haproxy"), "haproxy-run");
+            chmodSync(file, 0o644);
+            prepare("haproxy");
+            assert.equal(statSync(file).mode & 0o777, 0o755);
+        });
+
+        it("refuses what does not exist or lies outside the checkout", () => {
+            const images = path.join(build, "images");
+            mkdirSync(path.join(images, "odd"), { recursive: true });
+            for (const target of ["components/none", "../../etc/passwd"]) {
+                writeFileSync(path.join(images, "odd", "context.json"), JSON.stringify({ a: target }));
+                assert.throws(
+                    () => prepareContext("odd", build, images),
+                    /context\.json: ".+" is no file or folder of this checkout/,
+                );
+            }
+        });
     });
 
     it("bundles programs that run without node_modules", async () => {
