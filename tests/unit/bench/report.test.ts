@@ -1,7 +1,7 @@
 import * as assert from "node:assert/strict";
 
-import { holds, renderTable, replaceTable, type Environment, type Figure } from "../../../bench/report";
-import { parseWrk } from "../../../bench/throughput";
+import { holds, renderSection, type Environment, type Figure, type Part } from "../../../bench/report";
+import { merge, replaceTable } from "../../../bench/results";
 
 const environment: Environment = {
     date: "2026-11-21 12:00",
@@ -13,6 +13,11 @@ const environment: Environment = {
     docker: "20.10.24",
     loadBefore: 0.1,
 };
+const later = { ...environment, date: "2026-11-22 08:00", commit: "def5678" };
+
+function part(what: string, where = environment): Part {
+    return { environment: where, figures: [{ what, value: 1, unit: "s", samples: 1 }], matrices: [] };
+}
 
 describe("bench: report", () => {
     it("says of each figure whether it keeps to its bound", () => {
@@ -26,73 +31,85 @@ describe("bench: report", () => {
         assert.equal(holds({ ...figure, value: NaN, target: { atLeast: 1 } }), false);
     });
 
-    it("renders a Markdown table whose rows all have the same columns", () => {
-        const table = renderTable({
-            environment,
-            figures: [
-                {
-                    what: "`make up`",
-                    value: 31.256,
-                    unit: "s",
-                    target: { atMost: 40 },
-                    samples: 3,
-                    note: "30, 31, 33",
-                },
-                { what: "ratio", value: 0.912, unit: "ratio", target: { atLeast: 0.95 }, samples: 7 },
-                { what: "requests per second", value: 4321.7, unit: "req/s", samples: 7 },
-            ],
+    it("renders Markdown tables whose rows all have the same columns", () => {
+        const table = renderSection({
+            lifecycle: {
+                environment,
+                figures: [
+                    {
+                        what: "`make up`",
+                        value: 31.256,
+                        unit: "s",
+                        target: { atMost: 40 },
+                        samples: 3,
+                        note: "30, 31, 33",
+                    },
+                    { what: "ratio", value: 0.912, unit: "ratio", target: { atLeast: 0.95 }, samples: 7 },
+                    { what: "requests per second", value: 4321.7, unit: "req/s", samples: 7 },
+                ],
+                matrices: [{ title: "Peers", head: ["proxy", "req/s"], rows: [["nginx", 41234.5]] }],
+            },
         });
-        const rows = table.split("\n").filter((line) => line.startsWith("|"));
-        assert.equal(rows.length, 5);
-        assert.equal(new Set(rows.map((row) => row.length)).size, 1, table);
+        const [figures, matrix] = table.split("Peers:");
+        for (const [text, count] of [[figures, 5] as const, [matrix, 3] as const]) {
+            const rows = (text ?? "").split("\n").filter((line) => line.startsWith("|"));
+            assert.equal(rows.length, count, table);
+            assert.equal(new Set(rows.map((row) => row.length)).size, 1, table);
+        }
         assert.match(table, /31\.3 s +\| ≤ 40 s +\| yes/);
         assert.match(table, /0\.912 +\| ≥ 0\.95 +\| \*\*no\*\*/);
         assert.match(table, /4322 req\/s/);
-        assert.match(table, /Measured on 2026-11-21 12:00 UTC at abc1234: 2 cores/);
+        assert.match(table, /\| nginx \| 41235 \|/);
+        assert.match(table, /^Measured on 2026-11-21 12:00 UTC at abc1234: 2 cores/);
     });
 
-    it("replaces only the table of the page, however often", () => {
-        const page =
-            "# Figures\n\n<!-- begin table: make bench DOCS=1 -->\nold\n<!-- end table -->\n\nAfter.\n";
-        const once = replaceTable(page, "| new |\n");
-        assert.match(once, /^# Figures\n\n<!-- begin .*-->\n\n\| new \|\n\n<!-- end table -->\n\nAfter\.\n$/);
-        assert.equal(replaceTable(once, "| new |\n"), once);
-        assert.throws(() => replaceTable("# no marks", "x"), /needs the lines/);
+    it("says of parts that were measured at different times when each was", () => {
+        const table = renderSection({ memory: part("a"), reloads: part("b", later), lifecycle: part("c") });
+        assert.match(table, /^- memory, lifecycle: measured on 2026-11-21 12:00 UTC at abc1234/m);
+        assert.match(table, /^- reloads: measured on 2026-11-22 08:00 UTC at def5678/m);
     });
 });
 
-describe("bench: wrk's report", () => {
-    const report = (tail: string, more = "") =>
-        `Running 2s test @ http://127.0.0.1:80/
-  1 threads and 32 connections
-  Thread Stats   Avg      Stdev     Max   +/- Stdev
-    Latency     4.54ms    2.01ms  40.11ms   88.10%
-    Req/Sec     7.20k   630.12     8.43k    72.50%
-  Latency Distribution
-     50%    4.20ms
-     75%    5.18ms
-     90%    6.40ms
-     99%   ${tail}
-  14345 requests in 2.00s, 3.21MB read
-${more}Requests/sec:   7172.50
-Transfer/sec:      1.60MB
-`;
+describe("bench: results", () => {
+    const order = { nomad: ["lifecycle", "memory"], sticky: ["lifecycle", "reloads"] };
 
-    it("reads speed and tail in every unit", () => {
-        assert.deepEqual(parseWrk(report("11.40ms")), { requestsPerSecond: 7172.5, p99Milliseconds: 11.4 });
-        assert.equal(parseWrk(report("500.00us")).p99Milliseconds, 0.5);
-        assert.equal(parseWrk(report("1.02s")).p99Milliseconds, 1020);
+    it("replaces what was measured anew and leaves the rest", () => {
+        const before = {
+            nomad: { lifecycle: part("old"), memory: part("old") },
+            sticky: { lifecycle: part("old") },
+        };
+        const now = { sticky: { reloads: part("new", later) } };
+        assert.deepEqual(merge(before, now, order), {
+            nomad: before.nomad,
+            sticky: { lifecycle: part("old"), reloads: part("new", later) },
+        });
+        assert.deepEqual(merge(before, { nomad: { memory: part("new") } }, order)["nomad"], {
+            lifecycle: part("old"),
+            memory: part("new"),
+        });
     });
 
-    it("refuses a run in which requests failed", () => {
-        assert.throws(
-            () => parseWrk(report("1.00ms", "  Non-2xx or 3xx responses: 12\n")),
-            /requests failed/,
+    it("keeps the page's order and forgets measures that are no more", () => {
+        const merged = merge(
+            { nomad: { memory: part("a"), gone: part("b") } },
+            { nomad: { lifecycle: part("c") } },
+            order,
         );
-        assert.throws(
-            () => parseWrk(report("1.00ms", "  Socket errors: connect 0, read 3, write 0, timeout 0\n")),
-            /requests failed/,
+        assert.deepEqual(Object.keys(merged), ["nomad"]);
+        assert.deepEqual(Object.keys(merged["nomad"] ?? {}), ["lifecycle", "memory"]);
+    });
+
+    it("replaces only the lab's own table of the page, however often", () => {
+        const marks = (lab: string) =>
+            `<!-- begin table: ${lab} -->\nold ${lab}\n<!-- end table: ${lab} -->\n`;
+        const page = `# Figures\n\n${marks("nomad")}\nBetween.\n\n${marks("sticky")}\nAfter.\n`;
+        const once = replaceTable(page, "sticky", "| new |\n");
+        assert.ok(once.includes(marks("nomad")));
+        assert.match(
+            once,
+            /<!-- begin table: sticky -->\n\n\| new \|\n\n<!-- end table: sticky -->\n\nAfter\.\n$/,
         );
-        assert.throws(() => parseWrk("unable to connect to 127.0.0.1:80 Connection refused"), /no report/);
+        assert.equal(replaceTable(once, "sticky", "| new |\n"), once);
+        assert.throws(() => replaceTable("# no marks", "sticky", "x"), /needs the lines/);
     });
 });
