@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { internalPorts, paths } from "./paths";
@@ -60,7 +60,13 @@ export class Certbot {
             writeFileSync(ca, acme.ca);
             env.REQUESTS_CA_BUNDLE = ca;
         }
-        const { code, output } = await this.run(["certonly", "--config", settings], env);
+        const order = () => this.run(["certonly", "--config", settings], env);
+        let { code, output } = await order();
+        if (code !== 0 && /account that does not exist|accountDoesNotExist/i.test(output)) {
+            // A CA that was set up anew knows nobody; certbot would show it the old account for ever.
+            rmSync(join(folder, "config", "accounts"), { recursive: true, force: true });
+            ({ code, output } = await order());
+        }
         if (code !== 0) {
             throw new Error(explain(output, code));
         }
