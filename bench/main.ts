@@ -3,7 +3,7 @@ import { carryOut, partsOf, type Plan } from "./plan";
 import { renderSection } from "./report";
 import { sticky } from "./sticky";
 import { template } from "./template";
-import { write, type Results } from "./results";
+import { merge, write } from "./results";
 
 /** What is measured, in the order of docs/benchmarks.md. */
 const plans: Record<string, Plan> = {
@@ -22,9 +22,9 @@ async function main(args: string[]): Promise<void> {
     const short = args.includes("--short");
     const order = Object.fromEntries(Object.entries(plans).map(([lab, plan]) => [lab, partsOf(plan)]));
     for (const [lab, parts] of Object.entries(choose(order, names))) {
-        const section = await carryOut(lab, plans[lab] as Plan, parts, { short });
-        const results: Results = { [lab]: section };
-        console.log(`\n${renderSection(section)}`);
+        const found = await carryOut(lab, plans[lab] as Plan, parts, { short });
+        const results = merge({}, { [lab]: found }, order);
+        console.log(`\n${renderSection(results[lab] ?? {})}`);
         if (!short) {
             console.log(`${lab}: written to ${write(results, order, { docs: args.includes("--docs") })}\n`);
         }
