@@ -1,6 +1,8 @@
 import { z } from "zod";
 
 import type { Problem } from "../config-errors";
+import { parseAddress } from "../images/balancer/backends";
+import { checkCertificate } from "../images/balancer/certificate";
 import { sticky as place } from "../toolchain/labs.json";
 import { clashingPorts, commonSettings, port } from "./common";
 
@@ -14,8 +16,11 @@ const backend = z
         /** A web server that runs elsewhere, as `host:port`; without it the lab runs a container of its own. */
         url: z
             .string()
-            .regex(/^(http:\/\/)?([a-zA-Z0-9][a-zA-Z0-9.-]*|\[[0-9a-fA-F:]+\])(:\d{1,5})?\/?$/, {
-                error: "must be host:port or http://host:port",
+            .superRefine((value, context) => {
+                const address = parseAddress(value);
+                if (typeof address === "string") {
+                    context.addIssue({ code: "custom", message: address });
+                }
             })
             .optional(),
     })
@@ -119,6 +124,10 @@ export function stickyContradictions(settings: StickySettings): Problem[] {
         );
     }
     if (certificate.provided !== undefined) {
+        const checked = checkCertificate(certificate.provided, { domain: https.domainName, at: new Date() });
+        for (const problem of "problems" in checked ? checked.problems : []) {
+            refuse("certificate.provided", problem);
+        }
         for (const name of acme.filter((each) => certificate[each] !== undefined)) {
             refuse(`certificate.${name}`, "has no effect beside certificate.provided; remove one of them");
         }

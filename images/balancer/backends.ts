@@ -63,13 +63,13 @@ export function parseAddress(text: string): { host: string; port: number } | str
     const host = match?.[1] ?? "";
     const port = Number(match?.[2] ?? (scheme ? 80 : NaN));
     if (match === null || Number.isNaN(port)) {
-        return `must be host:port or http://host:port, not "${text}"`;
+        return "must be host:port or http://host:port";
     }
     if (!isHost(host)) {
-        return `"${host}" is neither a host name nor an IPv4 address`;
+        return "must name a host or an IPv4 address";
     }
     if (port < 1 || port > 65535) {
-        return `the port must be from 1 to 65535, not ${port}`;
+        return "must have a port from 1 to 65535";
     }
     return { host, port };
 }

@@ -12,6 +12,9 @@ const usage = `usage:
   apply             read settings from standard input, a JSON object of the environment's names, and use them
 `;
 
+/** How long `apply` waits for backends that are up before it says how many are. */
+const firstChecksMs = 3000;
+
 type Values = Record<string, string | undefined>;
 
 const parse = (values: Values, options: ParseOptions): Settings =>
@@ -72,7 +75,7 @@ async function serve(managed: boolean): Promise<number> {
         }
         const message = await supervisor.apply(parseJson(body, { at: new Date() }));
         replaceFile(paths.settings, body);
-        return message;
+        return `${message}; ${await supervisor.settled(firstChecksMs)}`;
     });
     return supervisor.ended();
 }

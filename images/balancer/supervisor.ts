@@ -5,6 +5,7 @@ import { Haproxy, replaceFile } from "./haproxy";
 import { renderHaproxy, serverAddress } from "./haproxy-config";
 import { CertificateKeeper, type CertificateStatus } from "./keeper";
 import { paths } from "./paths";
+import { poll } from "./poll";
 import type { Settings } from "./settings";
 
 /** What `/health` tells. */
@@ -107,6 +108,16 @@ export class Supervisor {
             },
             certificate: this.keeper.status() ?? null,
         };
+    }
+
+    /** Waits a while for every backend to be up. Returns how many are, as a phrase. */
+    async settled(withinMs: number): Promise<string> {
+        await poll(withinMs, 50, async () => {
+            const { up, total } = (await this.health()).backends;
+            return up === total;
+        }).catch(() => undefined);
+        const { up, total } = (await this.health()).backends;
+        return `${up} of ${total} backends are up`;
     }
 
     /** Fulfilled with HAProxy's exit code when it ends, asked or not. */
