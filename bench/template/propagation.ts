@@ -125,7 +125,6 @@ function figures(prefix: string, { url, events }: Target, watcher: Watcher, atMo
         ["from the verdict “passing” to the first request", times(["passing"], first)],
         ["from the verdict “critical” to the last request", times(["critical"], last)],
     ];
-    const requests = `${watcher.failed} of ${watcher.requests} requests failed`;
     return rows.flatMap(([what, samples], n): Figure[] => {
         const common = { unit: "s", samples: samples.length } as const;
         const note = `slowest ${Math.max(...samples).toFixed(3)} s`;
@@ -134,7 +133,7 @@ function figures(prefix: string, { url, events }: Target, watcher: Watcher, atMo
                 ...common,
                 what: prefix + what,
                 value: median(samples),
-                ...(n === 0 && prefix === "" ? { note: requests } : {}),
+                ...(n === 0 ? { note: watcher.failures(url) } : {}),
             },
             {
                 ...common,

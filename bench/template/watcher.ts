@@ -9,8 +9,7 @@ export class Watcher {
     private readonly done: Promise<void>;
     private url: string;
     private watching = true;
-    requests = 0;
-    failed = 0;
+    private readonly counts = new Map<string, { requests: number; failures: Map<string, number> }>();
 
     /** @param instance what its answers carry in `X-Instance` */
     constructor(
@@ -31,6 +30,20 @@ export class Watcher {
         return (this.seen.get(url) ?? []).filter((at) => at >= from && at < to);
     }
 
+    /** How many requests to an address failed, and why. */
+    failures(url: string): string {
+        const { requests, failures } = this.countsOf(url);
+        const failed = [...failures.values()].reduce((sum, count) => sum + count, 0);
+        const reasons = [...failures].map(([reason, count]) => `, ${count} × ${reason}`).join("");
+        return `${failed} of ${requests} requests failed${reasons}`;
+    }
+
+    private countsOf(url: string) {
+        const counts = this.counts.get(url) ?? { requests: 0, failures: new Map<string, number>() };
+        this.counts.set(url, counts);
+        return counts;
+    }
+
     async stop(): Promise<void> {
         this.watching = false;
         await this.done;
@@ -40,7 +53,10 @@ export class Watcher {
     private async run(): Promise<void> {
         while (this.watching) {
             const { url } = this;
-            this.requests += 1;
+            const counts = this.countsOf(url);
+            const fail = (reason: string) =>
+                counts.failures.set(reason, (counts.failures.get(reason) ?? 0) + 1);
+            counts.requests += 1;
             await new Promise<void>((resolve) => {
                 const outgoing = get(url, { agent: this.agent, timeout: 5000 }, (incoming) => {
                     incoming.resume();
@@ -50,14 +66,14 @@ export class Watcher {
                             this.seen.get(url)?.push(performance.now());
                         }
                         if (incoming.statusCode !== 200) {
-                            this.failed += 1;
+                            fail(`status ${incoming.statusCode}`);
                         }
                         resolve();
                     });
                 });
                 outgoing.on("timeout", () => outgoing.destroy());
-                outgoing.on("error", () => {
-                    this.failed += 1;
+                outgoing.on("error", (error: NodeJS.ErrnoException) => {
+                    fail(error.code ?? error.message);
                     // A server that is gone must not be asked ten thousand times a second.
                     setTimeout(resolve, 1);
                 });
