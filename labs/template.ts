@@ -194,8 +194,6 @@ export class TemplateLab extends pulumi.ComponentResource implements Lab {
                         timeout: this.config.check.timeout,
                         // However long it is away: it comes back.
                         deregisterCriticalServiceAfter: "0s",
-                        // Until the monitor says otherwise.
-                        status: "critical",
                     },
                 ],
             },

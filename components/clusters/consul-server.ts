@@ -71,6 +71,7 @@ export function consulServerConfig(args: { address: string; datacenter: string }
             bind_addr: args.address,
             client_addr: "0.0.0.0",
             ui_config: { enabled: true },
+            ports: { grpc: -1, grpc_tls: -1, serf_wan: -1 },
             // There is nobody to wait for.
             performance: { raft_multiplier: 1 },
             // consul-template holds a connection open for each service that it follows.

@@ -1,78 +1,14 @@
 import * as assert from "node:assert/strict";
 
-import type { CommandResult } from "./command";
-import { docker, inside } from "./docker";
+import { inside } from "./docker";
 import { request } from "./http";
+import { Lab } from "./lab";
 import { eventually } from "./poll";
-import { places, Stack, type Outputs, type Settings } from "./stack";
 
-/** The `template` lab under test, seen as its user sees it: through its stack file, its commands and its URLs. */
-export class TemplateLab {
-    readonly stack: Stack;
-    private settings: Settings = {};
-    private current: Outputs | undefined;
-    private started: Promise<CommandResult> | undefined;
-
+/** The `template` lab under test. */
+export class TemplateLab extends Lab {
     constructor(name: "e2e-template" | "bench-template") {
-        this.stack = new Stack(name, places[name]);
-    }
-
-    /** Brings the lab up once; several test files share it. From nothing, or with REUSE=1 from what is there. */
-    ensureUp(): Promise<CommandResult> {
-        this.started ??= this.bringUp();
-        return this.started;
-    }
-
-    private async bringUp(): Promise<CommandResult> {
-        if (process.env["REUSE"] !== "1") {
-            await this.stack.startAfresh();
-        }
-        this.stack.configure(this.settings);
-        return this.up();
-    }
-
-    /** The next `ensureUp` starts again. */
-    forget(): void {
-        this.started = undefined;
-        this.current = undefined;
-        this.settings = {};
-    }
-
-    async up(): Promise<CommandResult> {
-        const result = await this.stack.up();
-        this.current = await this.stack.outputs({ secrets: true });
-        return result;
-    }
-
-    /** One change of settings and one `up`, as a user would; a value of undefined goes back to the default. */
-    change(settings: Settings): Promise<CommandResult> {
-        const all = Object.entries({ ...this.settings, ...settings });
-        this.settings = Object.fromEntries(all.filter(([, value]) => value !== undefined));
-        this.stack.configure(this.settings);
-        return this.up();
-    }
-
-    get outputs(): Outputs {
-        assert.ok(this.current, "the lab has not been brought up");
-        return this.current;
-    }
-
-    url(name: string): string {
-        const url = this.outputs.urls[name];
-        assert.ok(url, `there is no urls.${name} among the outputs`);
-        return url.replace(/\/$/, "");
-    }
-
-    /** `user:password` of HAProxy's statistics. */
-    get statsAuth(): string {
-        const { environment } = this.outputs;
-        assert.ok(typeof environment === "object", "the environment is not shown");
-        return `${environment["HAPROXY_STATS_USER"]}:${environment["HAPROXY_STATS_PASSWORD"]}`;
-    }
-
-    /** A Docker command on one of the lab's containers. */
-    docker(command: string, ...containers: string[]): Promise<string> {
-        return docker(command, ...containers.map((each) => this.stack.object(each)));
+        super(name);
     }
 
     /** The servers that HAProxy's configuration names, as the document looks at them. */

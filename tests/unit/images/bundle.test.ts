@@ -105,7 +105,7 @@ describe("prepareContext", () => {
     });
 
     it("bundles programs that run without node_modules", async () => {
-        for (const app of ["hello", "counter-api", "counter-dashboard"]) {
+        for (const app of ["hello", "counter-api", "counter-dashboard", "monitor"]) {
             const { code, output } = await run(process.execPath, [path.join(prepare(app), "main.js")], {
                 cwd: build,
                 env: { PORT: "none" },
