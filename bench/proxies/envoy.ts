@@ -123,8 +123,6 @@ function transportSocket(tls: NonNullable<Job["tls"]>): object {
                 ],
                 alpn_protocols: ["h2", "http/1.1"],
             },
-            disable_stateless_session_resumption: true,
-            disable_stateful_session_resumption: true,
         },
     };
 }

@@ -82,7 +82,7 @@ export function nginxConfig({ backends, tls }: Job): string {
                   `        ssl_ciphers ${ciphers.join(":")};`,
                   "        ssl_prefer_server_ciphers off;",
                   "        ssl_session_tickets off;",
-                  "        ssl_session_cache off;",
+                  "        ssl_session_cache shared:sessions:10m;",
               ]),
         "        location / {",
         "            proxy_pass http://$group;",

@@ -72,7 +72,6 @@ export function traefikConfig({ backends, tls }: Job): object {
                                   "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
                                   "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
                               ],
-                              disableSessionTickets: true,
                           },
                       },
                   },
