@@ -17,7 +17,7 @@ export const sticky: Plan<ContainerLab> = {
         throughput: async (lab, { short }) => ({
             matrices: await measureThroughput(
                 await lab.imageOf("balancer"),
-                short ? { rounds: 2, secondsPerRound: 1 } : { rounds: 9, secondsPerRound: 3 },
+                short ? { rounds: 2, secondsPerRound: 1 } : { rounds: 7, secondsPerRound: 3 },
             ),
         }),
     },
