@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { internalPorts, paths } from "./paths";
@@ -60,7 +60,14 @@ export class Certbot {
             writeFileSync(ca, acme.ca);
             env.REQUESTS_CA_BUNDLE = ca;
         }
-        const order = () => this.run(["certonly", "--config", settings], env);
+        // certbot 2.1 on Python 3.11 says "can't set attribute" where the CA refused an order; its log has the reason.
+        const log = join(folder, "logs", "letsencrypt.log");
+        const order = async () => {
+            rmSync(log, { force: true });
+            const { code, output } = await this.run(["certonly", "--config", settings], env);
+            const logged = code !== 0 && existsSync(log) ? readFileSync(log, "utf8") : "";
+            return { code, output: `${output}\n` + (/^acme\.messages\.Error: .*$/m.exec(logged)?.[0] ?? "") };
+        };
         let { code, output } = await order();
         if (code !== 0 && /account that does not exist|accountDoesNotExist/i.test(output)) {
             // A CA that was set up anew knows nobody; certbot would show it the old account for ever.
@@ -114,9 +121,15 @@ export function explain(output: string, code: number | null): string {
         .filter((line) => line !== "");
     // What the CA said of the validation, else what certbot said last, without where it keeps its log.
     const detail = lines.find((line) => line.startsWith("Detail: "))?.slice("Detail: ".length);
+    const refusal = lines
+        .find((line) => line.startsWith("acme.messages.Error: "))
+        ?.replace(/^acme\.messages\.Error: (urn:ietf:params:acme:error:)?/, "");
     const noise = /^(Saving debug log|Ask for help|Some challenges have failed|Hint:|- - -)/;
     const reason =
-        detail ?? lines.filter((line) => !noise.test(line)).at(-1) ?? `certbot ended with code ${code}`;
+        detail ??
+        refusal ??
+        lines.filter((line) => !noise.test(line)).at(-1) ??
+        `certbot ended with code ${code}`;
     return reason.length > 400 ? `${reason.slice(0, 400)}…` : reason;
 }
 

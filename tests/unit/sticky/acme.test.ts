@@ -196,8 +196,8 @@ describe("the balancer's certificates", function () {
             assert.equal((await issued(balancer)).serial, first.serial);
 
             const refusals: [string, RegExp][] = [
-                [blocked, /policy|forbid|refus|block/i],
-                [unknown, /./],
+                [blocked, /: rejectedIdentifier :: /],
+                [unknown, /no such host|lookup|NXDOMAIN|resolv/i],
             ];
             for (const [name, reason] of refusals) {
                 await apply(settings({ DOMAIN_NAME: name }));

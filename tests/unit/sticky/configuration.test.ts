@@ -147,6 +147,14 @@ describe("certbot's settings", () => {
         ].join("\n");
         assert.equal(explain(output, 1), "connection refused");
         assert.equal(explain("An unexpected error occurred:\nno route\nAsk for help", 1), "no route");
+        assert.equal(
+            explain(
+                "An unexpected error occurred:\nAttributeError: can't set attribute\nAsk for help\n" +
+                    "acme.messages.Error: urn:ietf:params:acme:error:rejectedIdentifier :: no",
+                1,
+            ),
+            "rejectedIdentifier :: no",
+        );
         assert.equal(explain("", 7), "certbot ended with code 7");
     });
 });
