@@ -23,10 +23,7 @@ describe("the balancer's certificates", function () {
         scene = await BalancerScene.open("acme");
         await scene.backend("back1");
     });
-    after(async () => {
-        await pebble?.remove();
-        await scene?.close();
-    });
+    after(() => scene?.close());
 
     const settings = (more: Record<string, string> = {}): Record<string, string> => ({
         BACKEND1_URL: "back1:8080",
@@ -60,7 +57,10 @@ describe("the balancer's certificates", function () {
             pebble = await scene.pebble({ validitySeconds: 60, blocked: [blocked] });
             balancer = await scene.balancer(settings(), { aliases: [domain, second, blocked] });
         });
-        after(() => balancer?.remove());
+        after(async () => {
+            await balancer?.remove();
+            await pebble?.remove();
+        });
 
         it("are obtained at the start, and trusted by who trusts the CA", async () => {
             const certificate = await issued(balancer);
