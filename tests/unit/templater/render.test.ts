@@ -240,7 +240,6 @@ describe("HAProxy rendered by consul-template", function () {
     });
 
     it("keeps what runs when the rendered configuration is wrong", async () => {
-        // The port of the statistics: HAProxy refuses two frontends of one name, and so on; here a path that is none.
         const before = await balancer.counter("wrong");
         await balancer.inside(
             "sh",
@@ -256,6 +255,23 @@ describe("HAProxy rendered by consul-template", function () {
         );
         assert.equal(await used(), "a b");
     });
+
+    for (const keepAlive of [true, false]) {
+        it(`loses no request in a reload every 100 ms (${keepAlive ? "kept alive" : "a connection each"})`, async () => {
+            const report = await underLoad(keepAlive, async () => {
+                const socket = "UNIX-CONNECT:/run/haproxy/master.sock";
+                const reloads = await balancer.inside(
+                    "sh",
+                    "-c",
+                    `n=0; while [ $n -lt 40 ]; do echo reload | socat - ${socket} && echo reloaded; sleep 0.1; n=$((n + 1)); done`,
+                );
+                const made = reloads.split("reloaded").length - 1;
+                assert.ok(made >= 20, `only ${made} reloads were made`);
+            });
+            assertNoneFailed(report);
+            assert.equal(await used(), "a b");
+        });
+    }
 
     it("bounds the reloads of a flapping instance", async () => {
         const before = await balancer.counter("reloads");
