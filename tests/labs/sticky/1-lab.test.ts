@@ -162,7 +162,7 @@ describe("sticky lab", function () {
                     { within: 60 },
                 );
             } finally {
-                await docker("rm", "--force", "--volumes", lab.stack.object("pebble"));
+                await pebble.remove();
             }
         });
 
