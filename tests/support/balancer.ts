@@ -217,7 +217,8 @@ export class Balancer {
             "const fs=require('fs');for(const p of fs.readdirSync('/proc').filter(Number)){" +
             "const s=fs.readFileSync('/proc/'+p+'/stat','utf8').split(' ');" +
             "if(s[1]==='(haproxy)'&&s[3]==='1')process.kill(Number(p),'SIGKILL')}";
-        await inside(this.container, "node", "-e", script);
+        // The container may be gone before this has said that it is done.
+        await inside(this.container, "node", "-e", script).catch(() => undefined);
     }
 
     async restart(): Promise<void> {

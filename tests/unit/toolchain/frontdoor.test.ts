@@ -73,7 +73,7 @@ describe("the front door", function () {
     /** A subnet and ports that no lab on this computer has. */
     const stackFile =
         "config:\n  gatehouse:lab: nomad\n  gatehouse:network: { subnet: 10.199.77.0/24 }\n  gatehouse:ports: " +
-        "{ webapp: 18401, haproxyStats: 18402, consul: 18403, nomad: 18404, dashboard: 18405, registry: 18406, ssh: 18500 }\n";
+        "{ webapp: 18701, haproxyStats: 18702, consul: 18703, nomad: 18704, dashboard: 18705, registry: 18706, ssh: 18800 }\n";
 
     const environment = (extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
         PATH: `${checkout}/bin:${process.env["PATH"]}`,
@@ -187,7 +187,7 @@ describe("the front door", function () {
     it("refuses a taken port before it does anything", async () => {
         const holder = spawn(process.execPath, [
             "-e",
-            'require("net").createServer().listen(18401, "127.0.0.1", () => console.log("ready"))',
+            'require("net").createServer().listen(18701, "127.0.0.1", () => console.log("ready"))',
         ]);
         try {
             await once(holder.stdout, "data");
@@ -195,7 +195,7 @@ describe("the front door", function () {
             assert.equal(result.status, 1);
             assert.match(
                 result.stderr,
-                /nothing was changed:\n.*gatehouse:ports\.webapp: port 18401 is already taken by/,
+                /nothing was changed:\n.*gatehouse:ports\.webapp: port 18701 is already taken by/,
             );
             assert.deepEqual(calls(), []);
         } finally {
