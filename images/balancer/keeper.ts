@@ -141,7 +141,11 @@ export class CertificateKeeper {
         try {
             this.orders.record(domain, acme.directory, asked);
             this.log(`asking ${acme.directory} for a certificate for ${domain}`);
-            const pem = await this.certbot.obtain(domain, acme);
+            const pem = await this.certbot.obtain(domain, acme).catch((error: unknown) => {
+                // The pause counts from the answer: it may have taken longer to come than the pause lasts.
+                this.orders.record(domain, acme.directory, { ...asked, last: Date.now() });
+                throw error;
+            });
             const issued = checkCertificate(pem, { domain, at: new Date() });
             if ("problems" in issued) {
                 throw new Error(`the certificate that the CA gave ${issued.problems.join("; ")}`);

@@ -43,11 +43,16 @@ export class Lab {
         return result;
     }
 
-    /** One change of settings and one `up`, as a user would; a value of undefined goes back to the default. */
-    change(settings: Settings): Promise<CommandResult> {
+    /** Changes settings in the stack file, leaving the others as they are; a value of undefined goes back to the default. */
+    set(settings: Settings): void {
         const all = Object.entries({ ...this.settings, ...settings });
         this.settings = Object.fromEntries(all.filter(([, value]) => value !== undefined));
         this.stack.configure(this.settings);
+    }
+
+    /** One change of settings and one `up`, as a user would. */
+    change(settings: Settings): Promise<CommandResult> {
+        this.set(settings);
         return this.up();
     }
 
@@ -63,11 +68,16 @@ export class Lab {
         return url.replace(/\/$/, "");
     }
 
+    environment(name: string): string {
+        const { environment } = this.outputs;
+        const value = typeof environment === "string" ? undefined : environment[name];
+        assert.ok(value, `there is no environment.${name} among the outputs`);
+        return value;
+    }
+
     /** `user:password` of HAProxy's statistics. */
     get statsAuth(): string {
-        const { environment } = this.outputs;
-        assert.ok(typeof environment === "object", "the environment is not shown");
-        return `${environment["HAPROXY_STATS_USER"]}:${environment["HAPROXY_STATS_PASSWORD"]}`;
+        return `${this.environment("HAPROXY_STATS_USER")}:${this.environment("HAPROXY_STATS_PASSWORD")}`;
     }
 
     /** A Docker command on some of the lab's containers. */

@@ -1,10 +1,9 @@
 import * as assert from "node:assert/strict";
 
-import type { CommandResult } from "./command";
 import { inside } from "./docker";
 import { getJson, request, type Answer, type RequestOptions } from "./http";
+import { Lab } from "./lab";
 import { eventually, type Patience } from "./poll";
-import { places, Stack, type Outputs, type Settings } from "./stack";
 
 /** Consul's view of one instance. */
 export interface Instance {
@@ -26,83 +25,8 @@ export interface Allocation {
 /** The machine that does everything in a lab of one. */
 export const machine = "server-1";
 
-/** The `nomad` lab under test, seen as its user sees it: through its stack file, its commands and its URLs. */
-export class NomadLab {
-    readonly stack: Stack;
-    private settings: Settings = {};
-    private current: Outputs | undefined;
-    private started: Promise<CommandResult> | undefined;
-
-    constructor(name: keyof typeof places) {
-        this.stack = new Stack(name, places[name]);
-    }
-
-    /** Brings the lab up once; several test files share it. From nothing, or with REUSE=1 from what is there. */
-    ensureUp(): Promise<CommandResult> {
-        this.started ??= this.bringUp();
-        return this.started;
-    }
-
-    /** The next `ensureUp` starts again. */
-    forget(): void {
-        this.started = undefined;
-        this.current = undefined;
-        this.settings = {};
-    }
-
-    private async bringUp(): Promise<CommandResult> {
-        if (process.env["REUSE"] !== "1") {
-            await this.stack.startAfresh();
-        }
-        this.stack.configure(this.settings);
-        return this.up();
-    }
-
-    /** One `up` that has to succeed. */
-    async up(): Promise<CommandResult> {
-        const result = await this.stack.up();
-        this.current = await this.stack.outputs({ secrets: true });
-        return result;
-    }
-
-    /** Changes settings in the stack file, leaving the others as they are; a value of undefined goes back to the default. */
-    set(settings: Settings): void {
-        this.settings = { ...this.settings, ...settings };
-        this.stack.configure(
-            Object.fromEntries(Object.entries(this.settings).filter(([, value]) => value !== undefined)),
-        );
-    }
-
-    /** One change of settings and one `up`, as a user would. */
-    async change(settings: Settings): Promise<CommandResult> {
-        this.set(settings);
-        return this.up();
-    }
-
-    /** The outputs of the last bring-up, with secrets. */
-    get outputs(): Outputs {
-        assert.ok(this.current, "the lab has not been brought up");
-        return this.current;
-    }
-
-    url(name: string): string {
-        const url = this.outputs.urls[name];
-        assert.ok(url, `there is no urls.${name} among the outputs`);
-        return url.replace(/\/$/, "");
-    }
-
-    environment(name: string): string {
-        const { environment } = this.outputs;
-        const value = typeof environment === "string" ? undefined : environment[name];
-        assert.ok(value, `there is no environment.${name} among the outputs`);
-        return value;
-    }
-
-    /** `user:password` of HAProxy's statistics. */
-    get statsAuth(): string {
-        return `${this.environment("HAPROXY_STATS_USER")}:${this.environment("HAPROXY_STATS_PASSWORD")}`;
-    }
-
+/** The `nomad` lab under test. */
+export class NomadLab extends Lab {
     /** The container of the lab's machine. */
     get machine(): string {
         return this.stack.object(machine);
