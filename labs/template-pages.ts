@@ -28,7 +28,8 @@ export function templateTopology(instances: string[], urls: Record<string, strin
 export function templateReadme(urls: Record<string, string>, topology: string): string {
     return renderLabReadme("template", urls, topology, {
         webapp: "the web servers that pass their checks, in turn",
-        haproxyStats: "HAProxy's statistics; user and password are in the `environment` output",
+        haproxyStats:
+            "HAProxy's statistics, and the guard's at `/guard/status`; user and password are in the `environment` output",
         consul: "Consul's catalogue and health checks",
     });
 }

@@ -9,7 +9,7 @@ import { ContainerNetwork } from "../components/containers/network";
 import { httpReady } from "../components/containers/ready";
 import { LocalImages } from "../components/images/local";
 import { AddressBook } from "../components/machines/addresses";
-import { instanceNumber, seconds, type TemplateSettings } from "../settings/template";
+import { instanceNumber, milliseconds, seconds, type TemplateSettings } from "../settings/template";
 import { template as needs } from "../toolchain/labs.json";
 import type { JobSummary, Lab, MachineSummary } from "./lab";
 import { templateReadme, templateTopology } from "./template-pages";
@@ -102,6 +102,8 @@ export class TemplateLab extends pulumi.ComponentResource implements Lab {
                 guard: {
                     minimumShare: config.guard.minimumShare,
                     holdSeconds: seconds(config.guard.hold),
+                    reloadBurst: config.guard.reloadBurst,
+                    reloadGapMilliseconds: milliseconds(config.guard.reloadGap),
                 },
             },
             { parent: this },

@@ -6,6 +6,9 @@ import type { ContainerNetwork } from "../containers/network";
 /** HAProxy's own ports. */
 const ports = { http: 80, stats: 8080 };
 
+/** Where the templater answers for the guard's counters, to HAProxy alone. */
+const metricsPort = 9101;
+
 /** Where HAProxy and consul-template meet: the rendered file, HAProxy's sockets and its servers' state. */
 const shared = "/run/haproxy";
 
@@ -21,13 +24,16 @@ export interface TemplateBalancerArgs {
     consul: string;
     /** Consul's name of the balanced service. */
     service: string;
-    /** For the statistics page and the metrics. */
+    /** For the statistics page, HAProxy's metrics and the guard's. */
     stats: { user: string; password: pulumi.Input<string> };
     guard: {
         /** The share of the instances known before that must still be known; 0 believes every list. */
         minimumShare: number;
         /** Seconds for which a shorter list is held back. */
         holdSeconds: number;
+        /** Reloads that may follow each other at once; then one is made in each gap. */
+        reloadBurst: number;
+        reloadGapMilliseconds: number;
     };
 }
 
@@ -41,7 +47,7 @@ export class TemplateBalancer extends pulumi.ComponentResource {
 
     constructor(name: string, args: TemplateBalancerArgs, opts?: pulumi.ComponentResourceOptions) {
         super("gatehouse:balancers:TemplateBalancer", name, {}, opts);
-        const { network, guard, stats } = args;
+        const { network, guard, stats, addresses } = args;
         const volume = network.volume(`${name}-state`, { parent: this });
         const volumes = [{ volumeName: volume.name, containerPath: shared }];
 
@@ -50,7 +56,7 @@ export class TemplateBalancer extends pulumi.ComponentResource {
             {
                 image: args.images.haproxy,
                 roles: ["balancer"],
-                address: args.addresses.haproxy,
+                address: addresses.haproxy,
                 command: [`${shared}/accepted.cfg`, "/etc/haproxy/bootstrap.cfg"],
                 publishedPorts: {
                     [ports.http]: args.publishedPorts.http,
@@ -71,7 +77,7 @@ export class TemplateBalancer extends pulumi.ComponentResource {
             {
                 image: args.images.templater,
                 roles: ["templater"],
-                address: args.addresses.templater,
+                address: addresses.templater,
                 envs: pulumi
                     .output(stats.password)
                     .apply((password) => [
@@ -81,6 +87,10 @@ export class TemplateBalancer extends pulumi.ComponentResource {
                         `STATS_PASSWORD=${password}`,
                         `GUARD_MIN_SHARE=${guard.minimumShare}`,
                         `GUARD_HOLD=${guard.holdSeconds}`,
+                        `RELOAD_GAP=${guard.reloadGapMilliseconds}`,
+                        `RELOAD_BURST=${guard.reloadBurst}`,
+                        `METRICS_ADDRESS=${addresses.templater}:${metricsPort}`,
+                        `METRICS_CLIENT=${addresses.haproxy}`,
                     ]),
                 volumes,
                 capabilities: { drops: ["ALL"] },

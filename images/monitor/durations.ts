@@ -8,7 +8,11 @@ const units: Record<string, number> = {
     h: 3_600_000,
 };
 
-/** Milliseconds of a duration as Consul writes it, e.g. `1m30s`; the fallback for none, and for zero. */
+/**
+ * Milliseconds of a duration as Consul writes it, e.g. `1m30s`; the fallback for none, and for zero.
+ *
+ * It does not look for mistakes: Consul, or a setting's own pattern, has refused them before.
+ */
 export function milliseconds(text: string | undefined, fallback: number): number {
     let sum = 0;
     for (const [, amount, unit] of (text ?? "").matchAll(/([\d.]+)(ns|us|µs|ms|s|m|h)/g)) {

@@ -1,3 +1,5 @@
+// images/monitor/durations.ts reads the same notation. A stand-in is built from plugins/ alone, with a build that is cached
+// by what lies there, and has to refuse what it cannot read.
 const units: Record<string, number> = {
     ns: 1e-6,
     us: 1e-3,

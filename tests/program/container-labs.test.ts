@@ -265,7 +265,36 @@ describe("changes of the template lab", function () {
     });
 
     it("changes consul-template's container alone when the guard changes", async () => {
-        const changed = differing(first, await update("template", { guard: { hold: "2m" } }));
-        assert.deepEqual(changed, ["docker:index/container:Container haproxy-templater"]);
+        for (const guard of [{ hold: "2m" }, { reloadGap: "1500ms" }, { reloadBurst: 10 }]) {
+            const changed = differing(first, await update("template", { guard }));
+            assert.deepEqual(changed, ["docker:index/container:Container haproxy-templater"]);
+        }
+    });
+
+    it("hands the guard its bounds, and tells HAProxy and it where they meet for the counters", async () => {
+        const guard = { minimumShare: 0.25, hold: "2m", reloadGap: "1001ms", reloadBurst: 10 };
+        const envs = async (settings: Record<string, unknown>) => {
+            const run = await update("template", settings);
+            const templater = named(run, "docker:index/container:Container", "haproxy-templater");
+            assert.ok(templater.secretInputs.includes("envs"), templater.secretInputs.join());
+            return templater.inputs["envs"] as string[];
+        };
+        const bounds = (all: string[]) => all.filter((each) => /^(GUARD|RELOAD|METRICS)_/.test(each)).sort();
+        assert.deepEqual(bounds(await envs({ guard, network: { subnet: "10.220.0.0/24" } })), [
+            "GUARD_HOLD=120",
+            "GUARD_MIN_SHARE=0.25",
+            "METRICS_ADDRESS=10.220.0.5:9101",
+            "METRICS_CLIENT=10.220.0.4",
+            "RELOAD_BURST=10",
+            "RELOAD_GAP=1001",
+        ]);
+        assert.deepEqual(bounds(await envs({})), [
+            "GUARD_HOLD=60",
+            "GUARD_MIN_SHARE=0.5",
+            "METRICS_ADDRESS=10.217.0.5:9101",
+            "METRICS_CLIENT=10.217.0.4",
+            "RELOAD_BURST=5",
+            "RELOAD_GAP=1000",
+        ]);
     });
 });

@@ -7,24 +7,9 @@ import { parse } from "yaml";
 
 import { parseConfig, schemas } from "../../config";
 import { labs } from "../../settings/common";
+import { refusal } from "../support/settings";
 
 const root = path.join(__dirname, "../..");
-
-/** The message of the one error that these settings get. */
-function refusal(settings: Record<string, unknown>): string {
-    const raw = Object.fromEntries(
-        Object.entries(settings).map(([key, value]) => [
-            key,
-            typeof value === "string" ? value : JSON.stringify(value),
-        ]),
-    );
-    try {
-        parseConfig(raw);
-    } catch (error) {
-        return (error as Error).message;
-    }
-    throw new assert.AssertionError({ message: `accepted ${JSON.stringify(settings)}` });
-}
 
 describe("configuration", () => {
     it("needs no setting but the lab", () => {
@@ -221,40 +206,6 @@ describe("configuration", () => {
                 /gatehouse:registry\.password: must be a string, but is a value that is not shown/,
             );
             assert.doesNotMatch(message, /hunter2/);
-        });
-    });
-
-    describe("of the template lab", () => {
-        it("names everything that is wrong", () => {
-            const message = refusal({
-                lab: "template",
-                instances: {
-                    Web: { port: 80 },
-                    web1: { port: 8001 },
-                    api1: { port: 8002 },
-                    web999: { port: 8003 },
-                },
-                check: { interval: "5", timeout: "never" },
-                guard: { minimumShare: 2, hold: 3 },
-            });
-            for (const pattern of [
-                /gatehouse:instances\.Web: the name must be lower-case letters and a number/,
-                /gatehouse:check\.interval: must be a number and a unit/,
-                /gatehouse:check\.timeout: must be a number and a unit/,
-                /gatehouse:guard\.minimumShare: must be at most 1, but is 2/,
-                /gatehouse:guard\.hold: must be a string, but is 3/,
-            ]) {
-                assert.match(message, pattern);
-            }
-        });
-
-        it("refuses two instances with one number, and numbers without an address", () => {
-            const message = refusal({
-                lab: "template",
-                instances: { web1: { port: 8001 }, api1: { port: 8002 }, web999: { port: 8003 } },
-            });
-            assert.match(message, /gatehouse:instances\.api1: has the number of web1/);
-            assert.match(message, /gatehouse:instances\.web999: numbers end at 200/);
         });
     });
 

@@ -41,6 +41,37 @@ describe("template lab", function () {
         }
     });
 
+    it("shows the guard's counters and state behind the same password, and nowhere else", async () => {
+        const url = `${lab.url("haproxyStats")}/guard`;
+        for (const page of ["metrics", "status"]) {
+            assert.equal((await request(`${url}/${page}`)).status, 401, page);
+            const elsewhere = await request(`${lab.url("webapp")}/guard/${page}`, {
+                headers: { host: "gatehouse.guard.service" },
+            });
+            assert.doesNotMatch(elsewhere.body, /gatehouse_guard|last success/);
+        }
+        const metrics = await request(`${url}/metrics`, { auth: lab.statsAuth });
+        assert.equal(metrics.status, 200);
+        assert.match(String(metrics.headers["content-type"]), /^text\/plain; version=0\.0\.4/);
+        assert.match(metrics.body, /^gatehouse_guard_reloads_total [1-9]\d*$/m);
+        assert.match(metrics.body, /^gatehouse_guard_failed_reloads_total 0$/m);
+        assert.match(metrics.body, /^gatehouse_guard_held_services 0$/m);
+        const status = await request(`${url}/status`, { auth: lab.statsAuth });
+        assert.match(status.body, /^last success +\d+ s ago$/m);
+        // HAProxy's own metrics stay where they were.
+        const own = await request(`${lab.url("haproxyStats")}/metrics`, { auth: lab.statsAuth });
+        assert.match(own.body, /^haproxy_/m);
+        // Only HAProxy is answered where it asks; its neighbours are not.
+        const [, address] = /server guard (\S+) /.exec(
+            await inside(lab.stack.object("haproxy"), "cat", "/run/haproxy/haproxy.cfg"),
+        )!;
+        const answered = `fetch("http://${address}/guard/metrics").then(({ status }) => status, () => "refused")`;
+        assert.equal(
+            await inside(lab.stack.object("monitor"), "node", "-e", `${answered}.then(console.log)`),
+            "refused",
+        );
+    });
+
     it("has both services in Consul's catalogue, passing", async () => {
         const entries = await getJson<{ Service: { ID: string; Port: number } }[]>(
             `${lab.url("consul").replace(/\/ui$/, "")}/v1/health/service/web?passing`,
