@@ -1,14 +1,7 @@
 import { HttpApi, HttpError, type RequestOptions } from "../lib/http-api";
-import { pem, type TlsSettings } from "../lib/tls-settings";
+import { Acl } from "./acl";
 import { Catalog } from "./catalog";
-
-export interface ConsulConfig extends TlsSettings {
-    address?: string;
-    scheme?: string;
-    datacenter?: string;
-    token?: string;
-    insecureHttps?: boolean;
-}
+import { connection, type ConsulConfig } from "./settings";
 
 /** What names a configuration entry. Namespaces and partitions are features of Consul Enterprise. */
 export interface EntryKey {
@@ -20,28 +13,17 @@ export interface EntryKey {
 
 export type Entry = Record<string, unknown>;
 
-/** Consul's HTTP API: the configuration entries, and the catalogue. */
+/** Consul's HTTP API: the configuration entries, the catalogue and the ACLs. */
 export class ConsulClient {
+    readonly acl: Acl;
     readonly catalog: Catalog;
     private readonly api: HttpApi;
     private readonly datacenter: string | undefined;
 
     constructor(config: ConsulConfig, environment: NodeJS.ProcessEnv = process.env) {
         this.datacenter = config.datacenter;
-        const token = config.token ?? environment.CONSUL_HTTP_TOKEN ?? environment.CONSUL_TOKEN;
-        const address = config.address ?? environment.CONSUL_HTTP_ADDR ?? "127.0.0.1:8500";
-        const scheme = config.scheme ?? environment.CONSUL_SCHEME ?? "http";
-        this.api = new HttpApi({
-            name: "Consul",
-            address: address.includes("://") ? address : `${scheme}://${address}`,
-            headers: token ? { "X-Consul-Token": token } : {},
-            tls: {
-                ca: pem(config.caPem, config.caFile),
-                cert: pem(config.certPem, config.certFile),
-                key: pem(config.keyPem, config.keyFile),
-                rejectUnauthorized: !config.insecureHttps,
-            },
-        });
+        this.api = new HttpApi(connection(config, environment));
+        this.acl = new Acl(this.api, config.datacenter);
         this.catalog = new Catalog(this.api, config.datacenter);
     }
 

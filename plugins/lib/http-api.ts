@@ -1,6 +1,10 @@
 import * as http from "node:http";
 import * as https from "node:https";
 
+import { adviseConnection, adviseScheme } from "./connection-advice";
+
+import type { Tls } from "./tls-settings";
+
 export interface HttpApiOptions {
     /** How messages call the other side, e.g. `Nomad`. */
     name: string;
@@ -8,7 +12,9 @@ export interface HttpApiOptions {
     address: string;
     headers?: Record<string, string>;
     /** For https: as for `https.request`. */
-    tls?: { ca?: string; cert?: string; key?: string; rejectUnauthorized?: boolean };
+    tls?: Tls;
+    /** What to do about an answer that is an error; added to the message. */
+    advise?(status: number, answer: string): string | undefined;
 }
 
 export interface RequestOptions {
@@ -25,7 +31,7 @@ export class HttpError extends Error {
     constructor(
         message: string,
         readonly status: number,
-        /** What the other side said, trimmed. */
+        /** What the other side said, trimmed, and what to do about it where that is known. */
         readonly answer: string,
     ) {
         super(message);
@@ -88,7 +94,9 @@ export class HttpApi {
         }
         const { status, headers, text } = await this.exchange(method, url, options);
         if (status < 200 || status > 299) {
-            const answer = text.trim();
+            const said = text.trim();
+            const advice = this.options.advise?.(status, said) ?? adviseScheme(said);
+            const answer = advice ? `${said.replace(/\.$/, "")}. ${advice}` : said;
             throw new HttpError(
                 `${this.options.name} answered ${method} ${url.pathname} with ${status}: ${answer}`,
                 status,
@@ -144,10 +152,14 @@ export class HttpApi {
         // Node joins the failures of several addresses of one name into an error without a message.
         const cause = error instanceof AggregateError ? (error.errors[0] as Error).message : error.message;
         return new Unreachable(
-            `${name} cannot be reached at ${this.address}: ${cause}. Check that the cluster runs and that the ` +
-                `provider's "address" is right`,
+            `${name} cannot be reached at ${this.address}: ${cause.trim()}. ${adviseConnection(error)}`,
         );
     }
+}
+
+/** The header for HTTP basic authentication; `user` alone has an empty password. */
+export function basicAuthorization(auth: string): string {
+    return `Basic ${Buffer.from(auth.includes(":") ? auth : `${auth}:`).toString("base64")}`;
 }
 
 function parse(text: string): unknown {

@@ -14,6 +14,7 @@ import {
     outputSecrets,
     plannedCreation,
     plannedUpdate,
+    schemaSecrets,
     withoutInternals,
     withoutUndefined,
 } from "./operations";
@@ -109,7 +110,8 @@ export class Provider<Client> {
         const operation = { urn: "", type: token, name: token, secrets: args.secrets };
         return this.run(operation, definition.inputs, async (context) => {
             const result = await definition.invoke(context, inputs);
-            return new proto.InvokeResponse().setReturn(encode(result));
+            const secrets = schemaSecrets(result, definition.outputs);
+            return new proto.InvokeResponse().setReturn(encode(result, secrets, this.acceptSecrets));
         });
     }
 

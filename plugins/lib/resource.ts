@@ -102,8 +102,10 @@ export function resource<Client, Inputs, Outputs>(
     return definition;
 }
 
+/** The table entry of one function. The engine calls none before all its arguments and the provider's settings are known. */
 export interface FunctionDefinition<Client> {
     inputs: Properties;
+    /** Those marked `secret` are secret in the result. */
     outputs: Properties;
     // eslint-disable-next-line @typescript-eslint/no-explicit-any
     invoke(context: Context<Client>, args: any): Promise<Values>;

@@ -1,13 +1,7 @@
 import { HttpApi, HttpError, type RequestOptions } from "../lib/http-api";
-import { pem, type TlsSettings } from "../lib/tls-settings";
-import type { Allocation, Deployment, Evaluation, Job, JobSubmission } from "./api";
+import { connection, regionOf, type NomadConfig } from "./settings";
 
-export interface NomadConfig extends TlsSettings {
-    address?: string;
-    region?: string;
-    secretId?: string;
-    skipVerify?: boolean;
-}
+import type { Allocation, Deployment, Evaluation, Job, JobSubmission } from "./api";
 
 /** Where a job lives. */
 export interface JobKey {
@@ -29,19 +23,8 @@ export class NomadClient {
     private readonly region: string | undefined;
 
     constructor(config: NomadConfig, environment: NodeJS.ProcessEnv = process.env) {
-        this.region = config.region ?? environment.NOMAD_REGION;
-        const token = config.secretId ?? environment.NOMAD_TOKEN;
-        this.api = new HttpApi({
-            name: "Nomad",
-            address: config.address ?? environment.NOMAD_ADDR ?? "http://127.0.0.1:4646",
-            headers: token ? { "X-Nomad-Token": token } : {},
-            tls: {
-                ca: pem(config.caPem, config.caFile ?? environment.NOMAD_CACERT),
-                cert: pem(config.certPem, config.certFile ?? environment.NOMAD_CLIENT_CERT),
-                key: pem(config.keyPem, config.keyFile ?? environment.NOMAD_CLIENT_KEY),
-                rejectUnauthorized: !config.skipVerify,
-            },
-        });
+        this.region = regionOf(config, environment);
+        this.api = new HttpApi(connection(config, environment));
     }
 
     /** What a specification means, as JSON; an `HttpError` of status 400 or 500 explains what is wrong with it. */

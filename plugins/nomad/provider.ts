@@ -1,7 +1,6 @@
-import { boolean, string } from "../lib";
-import { tlsSettings } from "../lib/tls-settings";
 import { NomadClient } from "./client";
 import { job } from "./job";
+import { nomadSettings } from "./settings";
 import { variable } from "./variable";
 
 import type { ProviderDefinition } from "../lib";
@@ -9,13 +8,7 @@ import type { ProviderDefinition } from "../lib";
 export const nomadProvider: ProviderDefinition<NomadClient> = {
     name: "nomad",
     version: "2.5.3",
-    config: {
-        address: string(),
-        region: string(),
-        secretId: string({ secret: true }),
-        ...tlsSettings,
-        skipVerify: boolean(),
-    },
+    config: nomadSettings,
     configure: (config) => new NomadClient(config),
     resources: {
         "nomad:index/job:Job": job,

@@ -107,7 +107,7 @@ async function stopJobs(address: string): Promise<void> {
 }
 
 // Not `-dev`: its state is in memory, and a restart has to keep it.
-function nomadConfiguration(folder: string, ports: Record<string, number>): string {
+export function nomadConfiguration(folder: string, ports: Record<string, number>): string {
     return `
 data_dir   = "${folder}/data"
 bind_addr  = "127.0.0.1"
@@ -157,7 +157,7 @@ consul {
 `;
 }
 
-async function launch(
+export async function launch(
     tool: string,
     ports: Record<string, number>,
     address: string,
@@ -234,7 +234,7 @@ async function launch(
 }
 
 /** Free TCP ports; they could be taken by others before they are used, which the agent would then report. */
-async function freePorts<Name extends string>(names: readonly Name[]): Promise<Record<Name, number>> {
+export async function freePorts<Name extends string>(names: readonly Name[]): Promise<Record<Name, number>> {
     const servers = await Promise.all(
         names.map(
             () =>
