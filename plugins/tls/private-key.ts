@@ -2,9 +2,10 @@ import { createHash, generateKeyPair, type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
 
 import { integer, resource, string } from "../lib";
+import { curves, type Algorithm } from "./pem";
 
 interface Inputs {
-    algorithm: "RSA" | "ECDSA" | "ED25519";
+    algorithm: Algorithm;
     ecdsaCurve: keyof typeof curves;
     rsaBits: number;
 }
@@ -18,8 +19,6 @@ interface Outputs {
     publicKeyOpenssh: string;
     publicKeyPem: string;
 }
-
-const curves = { P224: "secp224r1", P256: "prime256v1", P384: "secp384r1", P521: "secp521r1" } as const;
 
 export const privateKey = resource<object, Inputs, Inputs & Outputs>({
     inputs: {

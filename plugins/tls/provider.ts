@@ -1,4 +1,7 @@
+import { certRequest } from "./cert-request";
+import { locallySignedCert } from "./locally-signed-cert";
 import { privateKey } from "./private-key";
+import { selfSignedCert } from "./self-signed-cert";
 
 import type { ProviderDefinition } from "../lib";
 
@@ -8,6 +11,9 @@ export const tlsProvider: ProviderDefinition<object> = {
     config: {},
     configure: () => ({}),
     resources: {
+        "tls:index/certRequest:CertRequest": certRequest,
+        "tls:index/locallySignedCert:LocallySignedCert": locallySignedCert,
         "tls:index/privateKey:PrivateKey": privateKey,
+        "tls:index/selfSignedCert:SelfSignedCert": selfSignedCert,
     },
 };
