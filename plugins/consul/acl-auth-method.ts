@@ -98,7 +98,8 @@ function bodyOf(inputs: Inputs): AuthMethod {
         MaxTokenTTL: inputs.maxTokenTtl,
         TokenLocality: inputs.tokenLocality ?? "",
         Config: inputs.configJson ? (JSON.parse(inputs.configJson) as AuthMethod["Config"]) : inputs.config,
-        NamespaceRules: (inputs.namespaceRules ?? []).map(({ selector, bindNamespace }) => ({
+        // Only Consul Enterprise knows the member.
+        NamespaceRules: inputs.namespaceRules?.map(({ selector, bindNamespace }) => ({
             Selector: selector ?? "",
             BindNamespace: bindNamespace,
         })),

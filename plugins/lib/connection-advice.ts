@@ -10,7 +10,7 @@ const untrusted = new Set([
 ]);
 
 /** What to do about a connection that failed, in the words of the providers' settings. */
-export function adviseConnection(error: NodeJS.ErrnoException): string {
+export function adviseConnection(error: NodeJS.ErrnoException, protocol: string): string {
     const code = error.code ?? "";
     if (untrusted.has(code)) {
         return `Set the provider's "caPem" or "caFile" to the certificate authority that signed its certificate`;
@@ -26,6 +26,13 @@ export function adviseConnection(error: NodeJS.ErrnoException): string {
         return (
             `It wants a client certificate that it trusts: set the provider's "certPem" and "keyPem", ` +
             `or "certFile" and "keyFile"`
+        );
+    }
+    // The server may have gone before its alert could be read.
+    if (protocol === "https:" && (code === "ECONNRESET" || code === "EPIPE")) {
+        return (
+            `Check that the cluster runs, and, in case it wants a client certificate, set the provider's "certPem" ` +
+            `and "keyPem", or "certFile" and "keyFile"`
         );
     }
     return `Check that the cluster runs and that the provider's "address" is right`;

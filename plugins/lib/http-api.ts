@@ -152,7 +152,7 @@ export class HttpApi {
         // Node joins the failures of several addresses of one name into an error without a message.
         const cause = error instanceof AggregateError ? (error.errors[0] as Error).message : error.message;
         return new Unreachable(
-            `${name} cannot be reached at ${this.address}: ${cause.trim()}. ${adviseConnection(error)}`,
+            `${name} cannot be reached at ${this.address}: ${cause.trim()}. ${adviseConnection(error, this.base.protocol)}`,
         );
     }
 }
