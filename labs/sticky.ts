@@ -41,17 +41,13 @@ export class StickyLab extends pulumi.ComponentResource implements Lab {
             { project: pulumi.getProject(), stack: pulumi.getStack(), subnet: config.network.subnet },
             { parent: this },
         );
-        for (const [backend, { url }] of Object.entries(config.backends)) {
-            if (url === undefined) {
-                this.backend(backend, network, images.reference("hello"));
-            }
-        }
         const password = new random.RandomPassword(
             "haproxy-stats-password",
             { length: 24, special: false },
             { parent: this },
         );
         const balancer = this.balancer(config, network, images.reference("balancer"), password.result);
+        this.backends(config, network, images.reference("hello"), balancer);
 
         this.urls = balancer.ready.apply(() => addresses(config));
         this.environment = pulumi.secret(
@@ -67,17 +63,32 @@ export class StickyLab extends pulumi.ComponentResource implements Lab {
         this.registerOutputs({ urls: this.urls });
     }
 
-    private backend(name: string, network: ContainerNetwork, image: pulumi.Input<string>): void {
-        network.run(
-            name,
-            {
-                image,
-                roles: ["backend"],
-                envs: [`NAME=Backend: ${name}`, `PORT=${backendPort}`],
-                destroyGraceSeconds: 5,
-            },
-            { parent: this },
-        );
+    /**
+     * The web servers that run here. A change of their image replaces one after the other, each when the one before
+     * gets requests again: no request fails, and with an image that does not serve it ends at the first.
+     */
+    private backends(
+        config: StickySettings,
+        network: ContainerNetwork,
+        image: pulumi.Input<string>,
+        balancer: StickyBalancer,
+    ): void {
+        let before: pulumi.Resource[] = [];
+        for (const [name, { url }] of Object.entries(config.backends)) {
+            if (url === undefined) {
+                const container = network.run(
+                    name,
+                    {
+                        image,
+                        roles: ["backend"],
+                        envs: [`NAME=Backend: ${name}`, `PORT=${backendPort}`],
+                        destroyGraceSeconds: 5,
+                    },
+                    { parent: this, dependsOn: before },
+                );
+                before = [balancer.serving(name, container)];
+            }
+        }
     }
 
     private balancer(
@@ -117,7 +128,8 @@ export class StickyLab extends pulumi.ComponentResource implements Lab {
 function addresses({ https, ports }: StickySettings): Record<string, string> {
     return {
         webapp: `http://127.0.0.1:${ports.webapp}`,
-        ...(https.enabled ? { webappTls: `https://127.0.0.1:${ports.webappTls}` } : {}),
+        // By the certificate's name: on the address it would not be valid.
+        ...(https.enabled ? { webappTls: `https://${https.domainName}:${ports.webappTls}` } : {}),
         haproxyStats: `http://127.0.0.1:${ports.haproxyStats}`,
     };
 }

@@ -7,6 +7,12 @@ import type { ContainerNetwork } from "../containers/network";
 /** The balancer's own ports. */
 const ports = { http: 80, https: 443, stats: 1936 };
 
+/**
+ * What the balancer may do as root: the master binds ports and starts workers as another user in a chroot, which it
+ * ends in time. certbot and the files on the volume need nothing: they are root's own.
+ */
+export const capabilities = ["KILL", "NET_BIND_SERVICE", "SETGID", "SETUID", "SYS_CHROOT"] as const;
+
 export interface StickyBalancerArgs {
     network: ContainerNetwork;
     /** The image `balancer`. A change replaces the container, which interrupts service for a moment. */
@@ -50,6 +56,8 @@ export class StickyBalancer extends pulumi.ComponentResource {
     /** Known when the balancer has taken its settings into use. */
     readonly ready: pulumi.Output<string>;
 
+    private readonly command: string;
+
     constructor(name: string, args: StickyBalancerArgs, opts?: pulumi.ComponentResourceOptions) {
         super("gatehouse:balancers:StickyBalancer", name, {}, opts);
         const { network, publishedPorts } = args;
@@ -68,13 +76,15 @@ export class StickyBalancer extends pulumi.ComponentResource {
                     ...(publishedPorts.https === undefined ? {} : { [ports.https]: publishedPorts.https }),
                     [ports.stats]: publishedPorts.stats,
                 },
+                capabilities: { drops: ["ALL"], adds: [...capabilities] },
                 // HAProxy finishes what runs for eight seconds (STOP_SECONDS).
                 destroyGraceSeconds: 10,
             },
             { parent: this },
         );
 
-        const apply = `docker exec --interactive ${network.objectName(name)} /usr/bin/node /app/main.js apply`;
+        this.command = `docker exec --interactive ${network.objectName(name)} /usr/bin/node /app/main.js`;
+        const apply = `${this.command} apply`;
         const settings = new command.local.Command(
             `${name}-settings`,
             {
@@ -91,6 +101,25 @@ export class StickyBalancer extends pulumi.ComponentResource {
         );
         this.ready = settings.id;
         this.registerOutputs();
+    }
+
+    /**
+     * Done when requests go to this container, in which a backend runs: anew for every new container. For a backend
+     * that the balancer has not been told of yet there is nothing to wait for. It fails after half a minute.
+     */
+    serving(backend: string, container: docker.Container): command.local.Command {
+        return new command.local.Command(
+            `${backend}-serving`,
+            {
+                create: `${this.command} await ${backend}`,
+                triggers: [container.id],
+                // Its error carries the output already.
+                logging: command.local.Logging.None,
+                addPreviousOutputInEnv: false,
+            },
+            // The settings are no condition: they name backends that are still to come.
+            { parent: this, dependsOn: [this.container] },
+        );
     }
 }
 

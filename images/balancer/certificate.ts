@@ -1,5 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 
+import { messageOf } from "./messages";
+
 /** What people want to know of a certificate. Times are ISO 8601. */
 export interface CertificateInfo {
     subject: string;
@@ -120,8 +122,4 @@ export function pemBlocks(text: string): { label: string; body: string }[] {
 /** Node writes a distinguished name with a line for each part; a certificate of a public CA may have none. */
 function oneLine(name: string | undefined): string {
     return (name ?? "").trim().split("\n").join(", ");
-}
-
-function messageOf(error: unknown): string {
-    return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,7 @@
 import { chmodSync, rmSync } from "node:fs";
 import * as http from "node:http";
 
+import { messageOf } from "./messages";
 import { internalPorts, paths } from "./paths";
 import { poll } from "./poll";
 import type { Health } from "./supervisor";
@@ -17,23 +18,22 @@ export function serveHealth(health: () => Promise<Health>): Promise<void> {
     return listen(server, { port: internalPorts.health, host: "127.0.0.1" });
 }
 
-/** Takes settings as JSON on a socket that only root can open. `apply` returns what is to be said of the outcome. */
-export async function serveControl(apply: (body: string) => Promise<string>): Promise<void> {
+/** What the balancer can be told while it runs. Each gets the request's body and returns what came of it, to be said. */
+export type Command = "apply" | "await";
+export type Commands = Record<Command, (body: string) => Promise<string>>;
+
+/** Takes commands on a socket that only root can open. */
+export async function serveControl(commands: Commands): Promise<void> {
     rmSync(paths.control, { force: true });
     const server = http.createServer((request, response) => {
         let body = "";
         request.setEncoding("utf8");
         request.on("data", (chunk: string) => (body += chunk));
         request.on("end", () => {
-            apply(body).then(
+            const command = commands[request.url?.slice(1) as Command];
+            command(body).then(
                 (message) => answer(response, 200, "text/plain", `${message}\n`),
-                (error: unknown) =>
-                    answer(
-                        response,
-                        422,
-                        "text/plain",
-                        `${error instanceof Error ? error.message : String(error)}\n`,
-                    ),
+                (error: unknown) => answer(response, 422, "text/plain", `${messageOf(error)}\n`),
             );
         });
     });
@@ -42,25 +42,28 @@ export async function serveControl(apply: (body: string) => Promise<string>): Pr
 }
 
 /**
- * Hands settings to the balancer that runs in this container. Waits a while for one that is still starting. Returns
- * whether they were taken into use, and what was said.
+ * Gives a command to the balancer that runs in this container. Waits a while for one that is still starting. Returns
+ * whether it was carried out, and what was said.
  */
-export async function sendSettings(
+export async function send(
+    command: Command,
     body: string,
     waitSeconds = 20,
 ): Promise<{ ok: boolean; message: string }> {
     try {
-        return await poll(waitSeconds * 1000, 100, async () => post(body));
+        return await poll(waitSeconds * 1000, 100, async () => post(command, body));
     } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        return { ok: false, message: `the balancer in this container does not answer: ${reason}\n` };
+        return {
+            ok: false,
+            message: `the balancer in this container does not answer: ${messageOf(error)}\n`,
+        };
     }
 }
 
-function post(body: string): Promise<{ ok: boolean; message: string }> {
+function post(command: Command, body: string): Promise<{ ok: boolean; message: string }> {
     return new Promise((resolve, reject) => {
         const request = http.request(
-            { socketPath: paths.control, path: "/apply", method: "POST", timeout: 60_000 },
+            { socketPath: paths.control, path: `/${command}`, method: "POST", timeout: 60_000 },
             (response) => {
                 let message = "";
                 response.setEncoding("utf8");

@@ -21,6 +21,12 @@ const tls = {
     curves: "X25519:prime256v1:secp384r1",
 };
 
+/**
+ * HAProxy tells on standard error when a server goes up or down, and in its backend's log as well: once is enough.
+ * Requests are logged by the frontends.
+ */
+const backendLog = "no log";
+
 export const challengePath = "/.well-known/acme-challenge/";
 
 /** haproxy.cfg for these settings. `certificate` is the file that HTTPS is served with. */
@@ -145,7 +151,8 @@ function redirectFrontend(https: HttpsSettings): string[] {
         ...edge("http"),
         `acl challenge path_beg ${challengePath}`,
         "http-request set-var(txn.host) req.hdr(host),regsub(:[0-9]+$,)",
-        `http-request set-var(txn.host) str(${https.domain}) unless { var(txn.host) -m len gt 0 }`,
+        "# No certificate is for an address: who asked for one is sent to the domain.",
+        `http-request set-var(txn.host) str(${https.domain}) unless { var(txn.host) -m reg -i ^[^[]*[a-z] }`,
         `http-request redirect code 301 location ${target} if METH_GET !challenge`,
         "# 308 keeps the method and the body.",
         `http-request redirect code 308 location ${target} if !METH_GET !challenge`,
@@ -169,6 +176,7 @@ function application(settings: Settings): string[] {
     const host = settings.https?.domain;
     return [
         "backend apps",
+        backendLog,
         "balance roundrobin",
         `cookie SERVERID insert indirect nocache httponly${settings.https === undefined ? "" : " secure"}`,
         "option httpchk",
@@ -185,6 +193,7 @@ function application(settings: Settings): string[] {
 
 const challenges = [
     "backend challenges",
+    backendLog,
     "# certbot listens only while it proves the domain.",
     'http-error status 503 content-type text/plain string "no challenge is under way\\n"',
     `server certbot 127.0.0.1:${internalPorts.challenge}`,
@@ -203,11 +212,12 @@ function statistics(settings: Settings): string[][] {
             "use_backend supervisor if { path /health }",
             "default_backend statistics",
         ],
-        ["backend supervisor", `server supervisor 127.0.0.1:${internalPorts.health}`],
+        ["backend supervisor", backendLog, `server supervisor 127.0.0.1:${internalPorts.health}`],
         ...(stats === undefined
             ? [
                   [
                       "backend statistics",
+                      backendLog,
                       'http-request return status 404 content-type text/plain string "set STATS_PASSWORD to see the statistics\\n"',
                   ],
               ]
@@ -215,6 +225,7 @@ function statistics(settings: Settings): string[][] {
                   ["userlist operators", `user ${stats.user} insecure-password ${quote(stats.password)}`],
                   [
                       "backend statistics",
+                      backendLog,
                       "http-request auth realm balancer unless { http_auth(operators) }",
                       "http-request use-service prometheus-exporter if { path /metrics }",
                       "stats enable",

@@ -47,15 +47,37 @@ export function parseProcesses(text: string): Processes {
     return { failed, worker };
 }
 
-/** The servers of a backend and whether each takes requests, from `show stat` (CSV). */
-export function parseServers(csv: string, backend: string): { name: string; up: boolean }[] {
+/** How a server stands. */
+export interface ServerState {
+    name: string;
+    /** Whether it takes requests. */
+    up: boolean;
+    /** Whether it does so without a check having failed since it came up. */
+    steady: boolean;
+    /** IPv4 address and port; no address before the first answer of the name server. */
+    address: string;
+    /** HAProxy's own words: `UP`, `DOWN 1/2`, … and the last check's outcome. */
+    words: string;
+}
+
+/** The servers of a backend, from `show stat` (CSV) as an administrator gets it. */
+export function parseServers(csv: string, backend: string): ServerState[] {
     const [header = "", ...rows] = csv.split("\n");
     const columns = header.replace(/^# /, "").split(",");
-    const [proxy, server, status] = ["pxname", "svname", "status"].map((name) => columns.indexOf(name));
+    const cell = (cells: string[], column: string): string => cells[columns.indexOf(column)] ?? "";
     return rows
         .map((row) => row.split(","))
-        .filter((cells) => cells[proxy!] === backend && !["FRONTEND", "BACKEND"].includes(cells[server!]!))
-        .map((cells) => ({ name: cells[server!]!, up: /^(UP|no check)/.test(cells[status!]!) }));
+        .filter(
+            (cells) =>
+                cell(cells, "pxname") === backend && !["FRONTEND", "BACKEND"].includes(cell(cells, "svname")),
+        )
+        .map((cells) => ({
+            name: cell(cells, "svname"),
+            up: /^(UP|no check)/.test(cell(cells, "status")),
+            steady: /^(UP|no check)$/.test(cell(cells, "status")),
+            address: cell(cells, "addr"),
+            words: `${cell(cells, "status")} ${cell(cells, "check_status")}`.trim(),
+        }));
 }
 
 /**

@@ -1,8 +1,16 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 
-import { ask, parseProcesses, parseServers, type Processes, selectServerState } from "./haproxy-sockets";
+import {
+    ask,
+    parseProcesses,
+    parseServers,
+    type Processes,
+    selectServerState,
+    type ServerState,
+} from "./haproxy-sockets";
 import { paths } from "./paths";
 import { poll } from "./poll";
 
@@ -15,6 +23,13 @@ export class Haproxy {
     private running = true;
 
     private constructor(private readonly master: ChildProcess) {
+        if (master.stderr !== null) {
+            createInterface(master.stderr).on("line", (line) => {
+                if (!isRepeated(line)) {
+                    console.error(line);
+                }
+            });
+        }
         this.ended = new Promise((resolve) => {
             master.on("error", (error) => {
                 console.error(`haproxy cannot be started: ${error.message}`);
@@ -25,14 +40,18 @@ export class Haproxy {
         void this.ended.then(() => (this.running = false));
     }
 
+    /** Makes what HAProxy expects to find when it reads a configuration: no server is known yet. Before all else. */
+    static prepare(): void {
+        mkdirSync(paths.run, { recursive: true, mode: 0o700 });
+        replaceFile(paths.servers, "1\n");
+    }
+
     /** Starts with a configuration that `checkConfiguration` has accepted; fulfilled when a worker takes connections. */
     static async start(configuration: string): Promise<Haproxy> {
-        mkdirSync(paths.run, { recursive: true, mode: 0o700 });
-        writeFileSync(paths.servers, "1\n");
         writeFileSync(paths.configuration, configuration, { mode: 0o600 });
         const haproxy = new Haproxy(
             spawn("haproxy", ["-W", "-S", `${paths.master},mode,600`, "-f", paths.configuration], {
-                stdio: ["ignore", "inherit", "inherit"],
+                stdio: ["ignore", "inherit", "pipe"],
                 // Ctrl-C in a terminal is for the supervisor, which knows how to stop softly.
                 detached: true,
             }),
@@ -48,7 +67,6 @@ export class Haproxy {
 
     /** Complaints of `haproxy -c`, or undefined when it would start. */
     static async checkConfiguration(configuration: string): Promise<string | undefined> {
-        mkdirSync(paths.run, { recursive: true, mode: 0o700 });
         const file = `${paths.configuration}.new`;
         writeFileSync(file, configuration, { mode: 0o600 });
         try {
@@ -65,8 +83,8 @@ export class Haproxy {
         return parseProcesses(await ask(paths.master, "show proc"));
     }
 
-    /** The backend's servers and whether each takes requests. */
-    async servers(backend: string): Promise<{ name: string; up: boolean }[]> {
+    /** The backend's servers and how each stands. */
+    async servers(backend: string): Promise<ServerState[]> {
         return parseServers(await ask(paths.admin, "show stat"), backend);
     }
 
@@ -126,6 +144,11 @@ export class Haproxy {
         clearTimeout(timer);
         return code;
     }
+}
+
+/** At a reload each frontend of the old worker says that it has stopped: here, and in its log on standard output. */
+export function isRepeated(line: string): boolean {
+    return /^\[WARNING\] +\(\d+\) : Proxy \S+ stopped /.test(line);
 }
 
 /** Nobody sees half of it. */

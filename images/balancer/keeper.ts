@@ -1,5 +1,6 @@
 import { type CheckedCertificate, type CertificateInfo, checkCertificate } from "./certificate";
 import { Certbot } from "./certbot";
+import { messageOf } from "./messages";
 import { Orders } from "./orders";
 import { nextAttempt } from "./schedule";
 import { selfSigned } from "./self-signed";
@@ -184,8 +185,4 @@ function described(served: { source: CertificateStatus["source"]; info: Certific
         "self-signed": "self-signed certificate",
     };
     return `${kind[served.source]} for ${names}, issued by ${issuer || "nobody"}, serial ${serial}, until ${notAfter}`;
-}
-
-function messageOf(error: unknown): string {
-    return error instanceof Error ? error.message : String(error);
 }

@@ -1,17 +1,21 @@
 import { existsSync, readFileSync } from "node:fs";
 
-import { sendSettings, serveControl, serveHealth } from "./control";
+import { type Command, send, serveControl, serveHealth } from "./control";
 import { replaceFile } from "./haproxy";
+import { log, messageOf } from "./messages";
 import { paths } from "./paths";
 import { type ParseOptions, parseSettings, readFiles, type Settings } from "./settings";
-import { log, Supervisor } from "./supervisor";
+import { Supervisor } from "./supervisor";
 
 const usage = `usage:
   serve             balance as the environment says (docs/sticky.md)
   serve --managed   balance as \`apply\` says; until then answer with a page that nothing is available
   apply             read settings from standard input, a JSON object of the environment's names, and use them
+  await NAME        wait until requests go to what that backend is now; fails after half a minute
 `;
 
+/** How long `await` waits: a web server that has just been started answers within that, or not at all. */
+const awaitMs = 30_000;
 /** How long `apply` waits for backends that are up before it says how many are. */
 const firstChecksMs = 3000;
 
@@ -67,21 +71,24 @@ async function serve(managed: boolean): Promise<number> {
     if (stopRequested) {
         await supervisor.stop();
     }
-    await serveControl(async (body) => {
-        if (!managed) {
-            throw new Error(
-                "this balancer is set by its environment; start it with `serve --managed` to apply settings",
-            );
-        }
-        const message = await supervisor.apply(parseJson(body, { at: new Date() }));
-        replaceFile(paths.settings, body);
-        return `${message}; ${await supervisor.settled(firstChecksMs)}`;
+    await serveControl({
+        apply: async (body) => {
+            if (!managed) {
+                throw new Error(
+                    "this balancer is set by its environment; start it with `serve --managed` to apply settings",
+                );
+            }
+            const message = await supervisor.apply(parseJson(body, { at: new Date() }));
+            replaceFile(paths.settings, body);
+            return `${message}; ${await supervisor.settled(firstChecksMs)}`;
+        },
+        await: (name) => supervisor.serving(name, awaitMs),
     });
     return supervisor.ended();
 }
 
-async function apply(): Promise<number> {
-    const { ok, message } = await sendSettings(readFileSync(0, "utf8"));
+async function tell(command: Command, body: string): Promise<number> {
+    const { ok, message } = await send(command, body);
     (ok ? process.stdout : process.stderr).write(message);
     return ok ? 0 : 1;
 }
@@ -91,14 +98,14 @@ async function main([command = "serve", ...options]: string[]): Promise<number> 
         return serve(options.length > 0);
     }
     if (command === "apply" && options.length === 0) {
-        return apply();
+        return tell("apply", readFileSync(0, "utf8"));
+    }
+    const [backend, ...more] = options;
+    if (command === "await" && backend !== undefined && more.length === 0) {
+        return tell("await", backend);
     }
     process.stderr.write(usage);
     return 2;
-}
-
-function messageOf(error: unknown): string {
-    return error instanceof Error ? error.message : String(error);
 }
 
 main(process.argv.slice(2)).then(

@@ -1,7 +1,7 @@
 /** Where things are in the container. */
 export const paths = {
     /** The page for when no backend can answer. */
-    errorPage: "/app/public/unavailable.html",
+    errorPage: "/etc/haproxy/errors/unavailable.html",
     /** What a start makes anew; only root may look. */
     run: "/run/balancer",
     configuration: "/run/balancer/haproxy.cfg",

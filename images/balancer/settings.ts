@@ -1,5 +1,6 @@
 import { type CheckedCertificate, checkCertificate, pemBlocks } from "./certificate";
 import { parseBackends } from "./backends";
+import { messageOf } from "./messages";
 
 /** One server behind the balancer. */
 export interface Backend {
@@ -281,8 +282,7 @@ export function readFiles(
         try {
             result[target] = read(path);
         } catch (error) {
-            const reason = error instanceof Error ? error.message : String(error);
-            problems.push({ variable, message: `the file cannot be read: ${reason}` });
+            problems.push({ variable, message: `the file cannot be read: ${messageOf(error)}` });
         }
     }
     if (problems.length > 0) {

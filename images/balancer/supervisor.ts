@@ -4,9 +4,14 @@ import { type CheckedCertificate } from "./certificate";
 import { Haproxy, replaceFile } from "./haproxy";
 import { renderHaproxy, serverAddress } from "./haproxy-config";
 import { CertificateKeeper, type CertificateStatus } from "./keeper";
+import { log, messageOf } from "./messages";
 import { paths } from "./paths";
 import { poll } from "./poll";
+import { assertServing } from "./serving";
 import type { Settings } from "./settings";
+
+/** The name of HAProxy's backend that has all the web servers. */
+const applicationBackend = "apps";
 
 /** What `/health` tells. */
 export interface Health {
@@ -37,7 +42,7 @@ export class Supervisor {
             if (certificate !== undefined) {
                 replaceFile(paths.site, certificate.pem);
             }
-            replaceFileIn(paths.run, paths.servers, "1\n");
+            Haproxy.prepare();
             const configuration = renderHaproxy(settings);
             const complaints = await Haproxy.checkConfiguration(configuration);
             if (complaints !== undefined) {
@@ -73,7 +78,7 @@ export class Supervisor {
                     }
                     await haproxy.reload(
                         configuration,
-                        "apps",
+                        applicationBackend,
                         unchanged(before, settings),
                         this.configuration,
                     );
@@ -98,7 +103,7 @@ export class Supervisor {
     }
 
     async health(): Promise<Health> {
-        const servers = (await this.haproxy?.servers("apps").catch(() => undefined)) ?? [];
+        const servers = (await this.haproxy?.servers(applicationBackend).catch(() => undefined)) ?? [];
         return {
             alive: this.haproxy !== undefined && !this.stopping,
             backends: {
@@ -118,6 +123,26 @@ export class Supervisor {
         }).catch(() => undefined);
         const { up, total } = (await this.health()).backends;
         return `${up} of ${total} backends are up`;
+    }
+
+    /**
+     * Waits until a backend's present server gets requests (serving.ts). Returns what came of it, as a phrase; a name
+     * that no backend has is nothing to wait for. Rejects with what is missing when it takes longer than that.
+     */
+    async serving(name: string, withinMs: number): Promise<string> {
+        const asked = async (): Promise<string> => {
+            const backend = this.settings?.backends.find((each) => each.name === name);
+            if (this.settings === undefined || backend === undefined) {
+                return `${name} is no backend of this balancer's; there is nothing to wait for`;
+            }
+            const servers = (await this.haproxy?.servers(applicationBackend)) ?? [];
+            const state = servers.find((each) => each.name === name);
+            await assertServing(backend, this.settings, state);
+            return `${name} (${serverAddress(backend)}) gets requests`;
+        };
+        return poll(withinMs, 100, asked).catch((error: unknown) => {
+            throw new Error(`${name} gets no requests within ${withinMs / 1000} s: ${messageOf(error)}`);
+        });
     }
 
     /** Fulfilled with HAProxy's exit code when it ends, asked or not. */
@@ -169,14 +194,14 @@ export class Supervisor {
         try {
             await this.haproxy.setCertificate(paths.site, certificate.pem, certificate.info.serial);
         } catch (error) {
-            log(`${error instanceof Error ? error.message : String(error)}; reloading instead`);
+            log(`${messageOf(error)}; reloading instead`);
             const complaints = await Haproxy.checkConfiguration(this.configuration);
             if (complaints !== undefined) {
                 replaceFile(paths.site, served);
                 throw new Error(`HAProxy refuses the certificate: ${complaints}`);
             }
             const names = this.settings?.backends.map(({ name }) => name) ?? [];
-            await this.haproxy.reload(this.configuration, "apps", names, this.configuration);
+            await this.haproxy.reload(this.configuration, applicationBackend, names, this.configuration);
         }
     }
 
@@ -202,14 +227,4 @@ function summary(settings: Settings): string {
         .join(", ");
     const https = settings.https === undefined ? "HTTP" : `HTTPS for ${settings.https.domain}`;
     return `${https}, backends: ${backends || "none"}`;
-}
-
-function replaceFileIn(folder: string, file: string, content: string): void {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    replaceFile(file, content);
-}
-
-/** One plain line on standard output. */
-export function log(line: string): void {
-    console.log(`balancer: ${line}`);
 }

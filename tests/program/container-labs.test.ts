@@ -6,6 +6,8 @@ import { computed } from "./providers";
 /** All of each lab: type and name. A name is a resource's identity: changing one replaces it. */
 const expected = {
     sticky: [
+        "command:local:Command back1-serving",
+        "command:local:Command back2-serving",
         "command:local:Command balancer-settings",
         "command:local:Command base-images-build",
         "docker:index/container:Container back1",
@@ -159,9 +161,44 @@ describe("changes of the sticky lab", function () {
     it("adds a backend without touching the others or the balancer's container", async () => {
         const more = await update("sticky", { backends: { back1: {}, back2: {}, back3: {} } });
         assert.deepEqual(differing(first, more), [
+            "command:local:Command back3-serving",
             "command:local:Command balancer-settings",
             "docker:index/container:Container back3",
         ]);
+    });
+
+    it("gives the balancer what HAProxy needs, and nothing else", () => {
+        const { inputs } = named(first, "docker:index/container:Container", "balancer");
+        assert.deepEqual(inputs["capabilities"], {
+            drops: ["ALL"],
+            adds: ["KILL", "NET_BIND_SERVICE", "SETGID", "SETUID", "SYS_CHROOT"],
+        });
+    });
+
+    it("makes one backend after the other, each when the balancer sends requests to the one before", () => {
+        const container = (name: string) => named(first, "docker:index/container:Container", name);
+        const serving = named(first, "command:local:Command", "back1-serving");
+        assert.match(String(serving.inputs["create"]), /gatehouse-test-balancer .* await back1$/);
+        // Anew for every new container, and asked of a balancer that is there.
+        assert.equal((serving.inputs["triggers"] as unknown[]).length, 1);
+        assert.deepEqual(
+            serving.dependencies.filter((urn) => /:Container::/.test(urn)).sort(),
+            [container("back1").urn, container("balancer").urn].sort(),
+        );
+        assert.ok(
+            container("back2").dependencies.includes(serving.urn),
+            container("back2").dependencies.join(),
+        );
+    });
+
+    it("leads to HTTPS by the certificate's name, and says how to get there from this computer", async () => {
+        const run = await update("sticky", { https: { enabled: true, domainName: "www.example.org" } });
+        const { webappTls } = run.outputs["urls"]?.value as Record<string, string>;
+        assert.equal(webappTls, "https://www.example.org:8443");
+        assert.match(
+            String(run.outputs["readme"]?.value),
+            /curl --resolve www\.example\.org:8443:127\.0\.0\.1 https:\/\/www\.example\.org:8443/,
+        );
     });
 
     it("runs no container for a backend that is elsewhere", async () => {

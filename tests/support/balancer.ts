@@ -1,6 +1,7 @@
 import * as assert from "node:assert/strict";
 
 import type { Health } from "../../images/balancer/supervisor";
+import { capabilities } from "../../components/balancers/sticky-balancer";
 import { type Application, bases } from "../../components/images/applications";
 import { prepareContext } from "../../components/images/bundle";
 import { contextDigest } from "../../components/images/digest";
@@ -10,6 +11,9 @@ import { docker, inside, removeLeftovers } from "./docker";
 import { getJson, request, type Answer } from "./http";
 import { Pebble, type PebbleOptions } from "./pebble";
 import { eventually } from "./poll";
+
+/** As in the lab: what a balancer may do there has to do here. */
+const leastPrivilege = ["--cap-drop", "ALL", ...capabilities.flatMap((each) => ["--cap-add", each])];
 
 /** Builds an application image as the container labs do, and under their name; Docker's cache makes it quick. */
 export async function buildImage(application: Application): Promise<string> {
@@ -90,7 +94,7 @@ export class BalancerScene {
         const volume = this.object(options.volume ?? name);
         await docker("volume", "create", "--label", `dev.gatehouse.stack=${this.stack}`, volume);
         await docker(
-            ...["run", "--detach", ...this.common(name)],
+            ...["run", "--detach", ...this.common(name), ...leastPrivilege],
             ...(options.aliases ?? []).flatMap((alias) => ["--network-alias", alias]),
             ...["--publish", "127.0.0.1::80", "--publish", "127.0.0.1::443", "--publish", "127.0.0.1::1936"],
             ...["--volume", `${volume}:/var/lib/balancer`],
@@ -105,6 +109,7 @@ export class BalancerScene {
     async refused(environment: Record<string, string>): Promise<CommandResult> {
         return run("docker", [
             ...["run", "--rm", "--label", `dev.gatehouse.stack=${this.stack}`, "--network", this.network],
+            ...leastPrivilege,
             ...Object.entries(environment).flatMap(([key, value]) => ["--env", `${key}=${value}`]),
             this.images.balancer,
         ]);
@@ -173,6 +178,11 @@ export class Balancer {
         return run("docker", ["exec", "-i", this.container, "node", "/app/main.js", "apply"], {
             input: JSON.stringify(settings),
         });
+    }
+
+    /** Waits until requests go to the server that has a backend's name now. */
+    awaitBackend(name: string): Promise<CommandResult> {
+        return run("docker", ["exec", this.container, "node", "/app/main.js", "await", name]);
     }
 
     /** Process id of the worker that takes new connections: another one after a reload. */

@@ -49,7 +49,7 @@ describe("the balancer's haproxy.cfg", function () {
         ].join("\n");
         return run("docker", [
             ...["run", "--rm", "--volume", `${folder}:/check:ro`],
-            ...["--volume", `${join(root, "images/balancer/public")}:/app/public:ro`],
+            ...["--volume", `${join(root, "images/haproxy/errors")}:/etc/haproxy/errors:ro`],
             ...["--entrypoint", "/bin/sh", imageReference("balancer-base"), "-c", script],
         ]);
     }
@@ -176,12 +176,25 @@ describe("what HAProxy's sockets tell", () => {
 
     it("is which servers are up", () => {
         const csv =
-            "# pxname,svname,status,\nstats,FRONTEND,OPEN,\napps,a,UP 1/2,\napps,b,DOWN,\napps,c,MAINT (resolution),\napps,BACKEND,UP,\n";
-        assert.deepEqual(parseServers(csv, "apps"), [
-            { name: "a", up: true },
-            { name: "b", up: false },
-            { name: "c", up: false },
-        ]);
+            "# pxname,svname,status,check_status,addr,\nstats,FRONTEND,OPEN,,,\napps,a,UP 1/2,L4CON,10.0.0.1:80,\n" +
+            "apps,b,DOWN,L4TOUT,,\napps,c,MAINT (resolution),,,\napps,d,UP,L7OK,10.0.0.4:80,\napps,BACKEND,UP,,,\n";
+        const servers = parseServers(csv, "apps");
+        assert.deepEqual(
+            servers.map(({ name, up, steady }) => [name, up, steady]),
+            [
+                ["a", true, false],
+                ["b", false, false],
+                ["c", false, false],
+                ["d", true, true],
+            ],
+        );
+        assert.deepEqual(servers[0], {
+            name: "a",
+            up: true,
+            steady: false,
+            address: "10.0.0.1:80",
+            words: "UP 1/2 L4CON",
+        });
     });
 
     it("is handed to the next worker for servers that stay what they are", () => {

@@ -79,6 +79,50 @@ describe("the balancer in front of web servers", function () {
         }
     });
 
+    it("tells once when a backend goes and comes", async () => {
+        const said = async () => {
+            const log = await balancer.log();
+            return [/Server apps\/back2 is DOWN/g, /Proxy http stopped/g].map(
+                (pattern) => log.match(pattern)?.length ?? 0,
+            );
+        };
+        const [downs = 0, stops = 0] = await said();
+        await scene.stopBackend("back2");
+        await up("back1");
+        await scene.startBackend("back2");
+        await up("back1", "back2");
+        await applied({ ...urls("back1", "back2"), HEALTH_PATH: "/health" });
+        await applied(urls("back1", "back2"));
+        await eventually("one line for the failure, and one for each reload", async () =>
+            assert.deepEqual(await said(), [downs + 1, stops + 2], await balancer.log()),
+        );
+    });
+
+    it("waits for a backend that is made anew until requests go to it", async () => {
+        await scene.removeBackend("back2");
+        // Another one takes the address that was free: back2 comes back at another.
+        await scene.backend("back9");
+        const waiting = balancer.awaitBackend("back2");
+        await scene.backend("back2");
+        const { code, output } = await waiting;
+        assert.equal(code, 0, output);
+        assert.match(output, /^back2 \(back2:8080\) gets requests/);
+        // The first request after that is not too early.
+        assert.equal((await balancer.visit("SERVERID=back2")).backend, "back2");
+        const unknown = await balancer.awaitBackend("back7");
+        assert.equal(unknown.code, 0);
+        assert.match(unknown.output, /back7 is no backend/);
+    });
+
+    it("says what is missing when a backend does not come", async () => {
+        await scene.removeBackend("back2");
+        const { code, output } = await balancer.awaitBackend("back2");
+        assert.equal(code, 1);
+        assert.match(output, /^back2 gets no requests within 30 s: .*back2/);
+        await scene.backend("back2");
+        await up("back1", "back2");
+    });
+
     it("moves sessions without a failed request when a backend stops, and shares again when it is back", async () => {
         const cookie = "SERVERID=back2";
         const report = await underLoad(

@@ -84,6 +84,9 @@ describe("the balancer's HTTPS", function () {
             assert.equal(answer.status, status, method);
             assert.equal(answer.headers.location, `https://${domain}:8443/a/b?c=d&e=%20f`, method);
         }
+        // No certificate is for an address.
+        const byAddress = await request(address);
+        assert.equal(byAddress.headers.location, `https://${domain}:8443/a/b?c=d&e=%20f`);
         const challenge = await request(`${await balancer.url()}/.well-known/acme-challenge/x`);
         assert.equal(challenge.status, 404, "challenges are the backends' own matter here");
     });
