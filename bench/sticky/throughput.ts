@@ -6,9 +6,11 @@ import type { Backend, Certificate, Job, Proxy } from "../proxies/job";
 import { nginx } from "../proxies/nginx";
 import { ours } from "../proxies/ours";
 import { traefik } from "../proxies/traefik";
+import { heyArguments, parseHey } from "../hey";
 import type { Matrix } from "../report";
 import { Scene } from "../scene";
 import { median } from "../statistics";
+import { assertHandshakes, sessionsOffered } from "./handshakes";
 import { checkJob } from "./job-check";
 
 const backends: Backend[] = [
@@ -25,8 +27,12 @@ export interface Effort {
     secondsPerRound: number;
 }
 
+/** How clients use connections: kept alive, or one for each request; that with TLS resumed or full handshakes. */
+type Clients = "kept" | "anew" | "anew, full handshakes";
+
 /** One round of one proxy. */
 interface Round {
+    requests: number;
     requestsPerSecond: number;
     p99Milliseconds: number;
     /** Processor time of the proxy per request. */
@@ -48,9 +54,14 @@ export async function measureThroughput(image: string, effort: Effort): Promise<
         try {
             const job: Job = { backends, ...(secure ? { tls: await certificate(scene) } : {}) };
             const proxies = await raise(scene, image, job);
-            for (const keepAlive of [true, false]) {
-                const rounds = await play(scene, proxies, keepAlive, effort);
-                matrices.push(compare(titleOf(secure, keepAlive), proxies, rounds));
+            const kinds: Clients[] = secure ? ["kept", "anew", "anew, full handshakes"] : ["kept", "anew"];
+            for (const clients of kinds) {
+                const rounds = await watched(scene, proxies, secure, clients, () =>
+                    play(scene, proxies, clients, effort),
+                );
+                // The first of each is for warming up.
+                const counted = rounds.map(([, ...others]) => others);
+                matrices.push(compare(titleOf(secure, clients), proxies, counted));
             }
         } finally {
             await scene.close();
@@ -78,25 +89,48 @@ async function raise(scene: Scene, image: string, job: Job): Promise<Proxy[]> {
     return proxies;
 }
 
-/** The rounds of each proxy, in turn; another one goes first each time. */
-async function play(scene: Scene, proxies: Proxy[], keepAlive: boolean, effort: Effort): Promise<Round[][]> {
+/** Refuses rounds in which TLS handshakes were not what the table is going to say; the balancer's HAProxy counts. */
+async function watched(
+    scene: Scene,
+    [balancer]: Proxy[],
+    secure: boolean,
+    clients: Clients,
+    rounds: () => Promise<Round[][]>,
+): Promise<Round[][]> {
+    if (!secure || clients === "kept" || balancer === undefined) {
+        return rounds();
+    }
+    const offered = () => sessionsOffered(scene.container(balancer.role.name));
+    const before = await offered();
+    const result = await rounds();
+    const requests = (result[0] ?? []).reduce((sum, round) => sum + round.requests, 0);
+    assertHandshakes(clients === "anew" ? "resumed" : "full", (await offered()) - before, requests);
+    return result;
+}
+
+/** The rounds of each proxy, in turn, and one before them; another proxy goes first each time. */
+async function play(scene: Scene, proxies: Proxy[], clients: Clients, effort: Effort): Promise<Round[][]> {
     const rounds: Round[][] = proxies.map(() => []);
-    for (let round = -1; round < effort.rounds; round += 1) {
+    for (let round = 0; round <= effort.rounds; round += 1) {
         for (let turn = 0; turn < proxies.length; turn += 1) {
-            const which = (turn + round + 1) % proxies.length;
-            const result = await playOne(scene, proxies[which] as Proxy, keepAlive, effort.secondsPerRound);
-            if (round >= 0) {
-                rounds[which]?.push(result);
-            }
+            const which = (turn + round) % proxies.length;
+            rounds[which]?.push(
+                await playOne(scene, proxies[which] as Proxy, clients, effort.secondsPerRound),
+            );
         }
     }
     return rounds;
 }
 
-async function playOne(scene: Scene, proxy: Proxy, keepAlive: boolean, seconds: number): Promise<Round> {
+async function playOne(scene: Scene, proxy: Proxy, clients: Clients, seconds: number): Promise<Round> {
+    const keepAlive = clients === "kept";
+    const load = { url: proxy.url, seconds, connections };
     const cpuBefore = await scene.cpuSeconds(proxy.role.name);
     const openedBefore = await scene.connectionsOpened();
-    const report = await scene.load({ url: proxy.url, seconds, connections, keepAlive });
+    const report =
+        clients === "anew, full handshakes"
+            ? parseHey(await scene.exec("hey", ...heyArguments(load)))
+            : await scene.load({ ...load, keepAlive });
     const opened = (await scene.connectionsOpened()) - openedBefore;
     const cpu = (await scene.cpuSeconds(proxy.role.name)) - cpuBefore;
     if (report.failed > 0 || report.requests === 0) {
@@ -105,10 +139,11 @@ async function playOne(scene: Scene, proxy: Proxy, keepAlive: boolean, seconds: 
     // Half of them would already mean that the client does not do what this measures.
     if (keepAlive ? opened > report.requests / 10 : opened < report.requests * 0.99) {
         throw new Error(
-            `${proxy.name}: ${opened} connections for ${report.requests} requests, keep-alive ${keepAlive}`,
+            `${proxy.name}: ${opened} connections for ${report.requests} requests, connections ${clients}`,
         );
     }
     return {
+        requests: report.requests,
         requestsPerSecond: report.requestsPerSecond,
         p99Milliseconds: report.p99Milliseconds,
         cpuMicroseconds: (cpu / report.requests) * 1e6,
@@ -151,8 +186,13 @@ export function compare(title: string, proxies: { name: string }[], rounds: Roun
     };
 }
 
-function titleOf(secure: boolean, keepAlive: boolean): string {
-    return `${secure ? "TLS" : "Plain"}, ${keepAlive ? "kept-alive connections" : "a connection a request"}`;
+function titleOf(secure: boolean, clients: Clients): string {
+    const kinds = {
+        kept: "kept-alive connections",
+        anew: secure ? "a connection a request, resumed handshakes" : "a connection a request",
+        "anew, full handshakes": "a connection a request, full handshakes",
+    };
+    return `${secure ? "TLS" : "Plain"}, ${kinds[clients]}`;
 }
 
 /** Self-signed, with an ECDSA key as a CA would be asked to certify. */

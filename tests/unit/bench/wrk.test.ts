@@ -1,6 +1,8 @@
 import * as assert from "node:assert/strict";
 
+import { heyArguments, parseHey } from "../../../bench/hey";
 import { parseActiveOpens } from "../../../bench/scene";
+import { assertHandshakes, parseSessionsOffered } from "../../../bench/sticky/handshakes";
 import { parseHeads } from "../../../bench/sticky/job-check";
 import { compare } from "../../../bench/sticky/throughput";
 import { mostOldWorkers } from "../../../bench/template/flapping";
@@ -35,6 +37,52 @@ describe("bench: wrk", () => {
         assert.throws(() => parseFlawless(text), /requests failed/);
         assert.throws(() => parseFlawless(report({ requests: 0 })), /requests failed/);
         assert.throws(() => parseWrk("unable to connect to 127.0.0.1:80 Connection refused"), /no report/);
+    });
+});
+
+describe("bench: hey", () => {
+    const summary = (...more: string[]) =>
+        [
+            "",
+            "Summary:",
+            "  Total:\t2.0000 secs",
+            "  Requests/sec:\t2010.0000",
+            "",
+            "Latency distribution:",
+            "  50% in 0.0448 secs",
+            "  99% in 0.1250 secs",
+            "",
+            "Status code distribution:",
+            "  [200]\t4020 responses",
+            ...more,
+        ].join("\n");
+
+    it("opens a connection for each request, and its summary is read", () => {
+        const options = { url: "https://127.0.0.1:443/", seconds: 2, connections: 8 };
+        assert.ok(heyArguments(options).includes("-disable-keepalive"));
+        assert.deepEqual(parseHey(summary()), {
+            requests: 4020,
+            requestsPerSecond: 2010,
+            p99Milliseconds: 125,
+            failed: 0,
+        });
+    });
+
+    it("is believed when requests failed", () => {
+        const refused = ["", "Error distribution:", "  [7]\tGet https://127.0.0.1/: connection refused"];
+        assert.equal(parseHey(summary("  [503]\t5 responses", ...refused)).failed, 12);
+        assert.equal(parseHey(summary("  [503]\t5 responses", ...refused)).requests, 4032);
+        assert.throws(() => parseHey("hey: command not found"), /no report/);
+    });
+
+    it("does not count as full handshakes what was resumed, nor the other way round", () => {
+        assert.equal(parseSessionsOffered("Name: HAProxy\nSslCacheLookups: 21\nSslCacheMisses: 0\n"), 21);
+        assert.throws(() => parseSessionsOffered(""), /no count/);
+        assert.doesNotThrow(() => assertHandshakes("full", 0, 100));
+        assert.throws(() => assertHandshakes("full", 1, 100), /should be full/);
+        assert.throws(() => assertHandshakes("full", 0, 0), /should be full/);
+        assert.doesNotThrow(() => assertHandshakes("resumed", 95, 100));
+        assert.throws(() => assertHandshakes("resumed", 5, 100), /should be resumed/);
     });
 });
 
@@ -80,6 +128,7 @@ describe("bench: what is read of others", () => {
 describe("bench: the comparison", () => {
     it("takes medians, and ratios round by round", () => {
         const round = (requestsPerSecond: number) => ({
+            requests: 100,
             requestsPerSecond,
             p99Milliseconds: 2,
             cpuMicroseconds: 20,
