@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 
 import { resource, string } from "../lib";
-import { replacesPem } from "./certificate";
 import {
     alternativeNameProperties,
     distinguishedName,
@@ -29,7 +28,7 @@ export const certRequest = resource<object, Inputs, Inputs & Outputs>({
         privateKeyPem: string({
             required: true,
             secret: true,
-            replace: replacesPem,
+            replace: true,
             validate: refuses(readPrivateKey),
         }),
         subject: subjectProperty,

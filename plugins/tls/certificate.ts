@@ -53,14 +53,6 @@ function refusePathLength(length: number): string | undefined {
 }
 
 /**
- * A changed PEM replaces. What is no PEM stands in states of the official plugin before 4.0, which kept a hash of it:
- * there the value is only written anew.
- */
-export function replacesPem(old: unknown): boolean {
-    return typeof old !== "string" || old.includes("-----BEGIN ");
-}
-
-/**
  * Makes the certificate that a resource asks for.
  *
  * @param authority who issues it; left out, it is self-signed.

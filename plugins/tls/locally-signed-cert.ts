@@ -7,7 +7,6 @@ import {
     certify,
     isKnown,
     renewal,
-    replacesPem,
     type CertificateInputs,
     type CertificateOutputs,
 } from "./certificate";
@@ -29,14 +28,14 @@ export const locallySignedCert = resource<object, Inputs, Inputs & Outputs>({
     ...renewal,
     inputs: {
         ...certificateInputs,
-        caCertPem: string({ required: true, replace: replacesPem, validate: refuses(readAuthority) }),
+        caCertPem: string({ required: true, replace: true, validate: refuses(readAuthority) }),
         caPrivateKeyPem: string({
             required: true,
             secret: true,
-            replace: replacesPem,
+            replace: true,
             validate: refuses(readPrivateKey),
         }),
-        certRequestPem: string({ required: true, replace: replacesPem, validate: refuses(readRequest) }),
+        certRequestPem: string({ required: true, replace: true, validate: refuses(readRequest) }),
     },
     outputs: { ...certificateOutputs, caKeyAlgorithm: string() },
     check: (_context, inputs) => {

@@ -4,7 +4,6 @@ import {
     certificateOutputs,
     certify,
     renewal,
-    replacesPem,
     type CertificateInputs,
     type CertificateOutputs,
 } from "./certificate";
@@ -37,7 +36,7 @@ export const selfSignedCert = resource<object, Inputs, Inputs & Outputs>({
         privateKeyPem: string({
             required: true,
             secret: true,
-            replace: replacesPem,
+            replace: true,
             validate: refuses(readPrivateKey),
         }),
         setAuthorityKeyId: boolean({ default: false, replace: true }),
