@@ -2,29 +2,10 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { prepareContext } from "../../../components/images/bundle";
-import { imageReference } from "../../../toolchain/images";
-import { output, root, run, type CommandResult } from "../../support/command";
+import { output, run, type CommandResult } from "../../support/command";
+import { capabilities, tagOf } from "./image";
 
-const image = "gatehouse-test/haproxy:unit";
-
-/** Builds images/haproxy as a lab does, once for all tests that use it. */
-export async function buildHaproxyImage(): Promise<void> {
-    const parent = `PARENT=${imageReference("haproxy-base")}`;
-    await output("docker", [
-        "build",
-        "--quiet",
-        "--tag",
-        image,
-        "--build-arg",
-        parent,
-        join(root, prepareContext("haproxy")),
-    ]);
-}
-
-export async function removeHaproxyImage(): Promise<void> {
-    await output("docker", ["image", "rm", "--force", image]);
-}
+const image = tagOf("haproxy");
 
 /** What `haproxy -c` of the lab's own image says of a configuration. */
 export async function checkConfiguration(configuration: string): Promise<CommandResult> {
@@ -52,7 +33,6 @@ export class RunningHaproxy {
     static async start(configuration: string): Promise<RunningHaproxy> {
         const haproxy = new RunningHaproxy(`gatehouse-test-haproxy-${process.pid}`);
         haproxy.write(configuration);
-        const capabilities = ["NET_BIND_SERVICE", "SETGID", "SETUID", "SYS_CHROOT", "KILL"];
         await output("docker", [
             ...["run", "--detach", "--name", haproxy.name, "--network", "host", "--read-only"],
             ...["--cap-drop", "ALL", ...capabilities.flatMap((each) => ["--cap-add", each])],

@@ -1,6 +1,7 @@
 import * as assert from "node:assert/strict";
 
-import { buildHaproxyImage, checkConfiguration, removeHaproxyImage } from "./container";
+import { checkConfiguration } from "./container";
+import { buildImages, removeImages } from "./image";
 import { defaultItems, renderHaproxy } from "./render";
 
 const render = (items: Record<string, string> = {}): Promise<string> =>
@@ -20,8 +21,8 @@ function section(configuration: string, heading: string): string[] {
 
 describe("haproxy.cfg as Nomad renders it", function () {
     this.timeout("2m");
-    before(buildHaproxyImage);
-    after(removeHaproxyImage);
+    before(() => buildImages("haproxy"));
+    after(() => removeImages("haproxy"));
 
     it("is accepted by HAProxy without a warning", async () => {
         const settings: Record<string, string>[] = [{}, { log: "all" }, { slots: "256", health_path: "/" }];

@@ -1,26 +1,5 @@
-import { join } from "node:path";
-
-import { prepareContext } from "../../../components/images/bundle";
-import { imageReference } from "../../../toolchain/images";
-import { output, root, run } from "../../support/command";
-
-const bases = { haproxy: "haproxy-base", templater: "consul-template-base" } as const;
-export type Image = keyof typeof bases;
-const tag = (image: Image): string => `gatehouse-test/${image}:templater`;
-
-/** Builds the two images as a lab does, once for all tests of a file. */
-export async function buildImages(): Promise<void> {
-    for (const [image, base] of Object.entries(bases)) {
-        await output("docker", [
-            ...["build", "--quiet", "--tag", tag(image as Image)],
-            ...["--build-arg", `PARENT=${imageReference(base)}`, join(root, prepareContext(image))],
-        ]);
-    }
-}
-
-export async function removeImages(): Promise<void> {
-    await output("docker", ["image", "rm", "--force", tag("haproxy"), tag("templater")]);
-}
+import { output, run } from "../../support/command";
+import { capabilities, type Image, tagOf } from "../balancers/image";
 
 export interface BalancerOptions {
     consul: string;
@@ -41,11 +20,10 @@ export class RunningBalancer {
 
     async startHaproxy(): Promise<void> {
         await output("docker", ["volume", "create", "--label", this.label, this.name]);
-        const capabilities = ["NET_BIND_SERVICE", "SETGID", "SETUID", "SYS_CHROOT", "KILL"];
         await output("docker", [
             ...this.base("haproxy"),
             ...capabilities.flatMap((each) => ["--cap-add", each]),
-            tag("haproxy"),
+            tagOf("haproxy"),
             ...["/run/haproxy/accepted.cfg", "/etc/haproxy/bootstrap.cfg"],
         ]);
     }
@@ -60,7 +38,7 @@ export class RunningBalancer {
             "--env",
             `${name}=${value}`,
         ]);
-        await output("docker", [...this.base("templater"), ...environment, tag("templater")]);
+        await output("docker", [...this.base("templater"), ...environment, tagOf("templater")]);
     }
 
     /** A new templater with other settings, as a change of the lab's makes. HAProxy stays. */
@@ -74,15 +52,23 @@ export class RunningBalancer {
         return output("docker", [command, this.container(image)]);
     }
 
-    /** Runs a command in the templater. */
+    /** Runs a command in the templater, or in another container. */
     async inside(...command: string[]): Promise<string> {
-        return (await run("docker", ["exec", this.container("templater"), ...command])).stdout;
+        return this.insideOf("templater", ...command);
     }
 
-    /** What HAProxy reads, the server lines only: `web/a 127.0.0.1:8001`. */
+    async insideOf(image: Image, ...command: string[]): Promise<string> {
+        return (await run("docker", ["exec", this.container(image), ...command])).stdout;
+    }
+
+    /** What HAProxy reads. */
+    configuration(): Promise<string> {
+        return this.inside("cat", "/run/haproxy/haproxy.cfg");
+    }
+
+    /** What HAProxy reads, the server lines only: `a 127.0.0.1:8001`. */
     async servers(): Promise<string[]> {
-        const text = await this.inside("cat", "/run/haproxy/haproxy.cfg");
-        return [...text.matchAll(/^ +server (\S+) (\S+)$/gm)].map(
+        return [...(await this.configuration()).matchAll(/^ +server (\S+) (\S+)$/gm)].map(
             ([, name, address]) => `${name} ${address}`,
         );
     }
@@ -91,6 +77,11 @@ export class RunningBalancer {
     async counter(name: string): Promise<number> {
         const text = await this.inside("cat", "/run/haproxy/metrics");
         return Number(new RegExp(`^gatehouse_guard_${name}_total (\\d+)$`, "m").exec(text)?.[1] ?? 0);
+    }
+
+    /** What went wrong last, with its time. */
+    lastError(): Promise<string> {
+        return this.inside("cat", "/run/haproxy/last-error");
     }
 
     async log(image: Image): Promise<string> {

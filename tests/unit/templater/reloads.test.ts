@@ -1,0 +1,130 @@
+import * as assert from "node:assert/strict";
+
+import { eventually, pause } from "../../support/poll";
+import { assertNoneFailed, holdPort } from "../balancers/scene";
+import { RenderedScene } from "./scene";
+
+describe("reloads of a rendered HAProxy", function () {
+    this.timeout("3m");
+    let scene: RenderedScene;
+
+    before(async () => {
+        scene = await RenderedScene.prepare(["a", "b", "c"]);
+        await scene.run("a", "b");
+    });
+    after(() => scene?.close());
+
+    it("finishes a change that HAProxy's death has interrupted", async () => {
+        await scene.balancer.docker("kill", "haproxy");
+        await scene.register("c");
+        await eventually("the change is accepted", async () =>
+            assert.match(await scene.balancer.inside("cat", "/run/haproxy/accepted.cfg"), /server c /),
+        );
+        await scene.balancer.docker("start", "haproxy");
+        await scene.answers("a b c");
+        await scene.balancer.docker("kill", "templater");
+        await scene.deregister("c");
+        await scene.balancer.docker("start", "templater");
+        await scene.answers("a b");
+    });
+
+    it("keeps what runs when the rendered configuration is wrong", async () => {
+        const shell = (script: string): Promise<string> => scene.balancer.inside("sh", "-c", script);
+        const before = await scene.balancer.counter("wrong");
+        await shell(
+            "sed 's/balance roundrobin/balance nonsense/' /run/haproxy/rendered.cfg > /run/haproxy/broken.cfg; " +
+                "haproxy-render /run/haproxy/broken.cfg",
+        );
+        assert.equal(await scene.balancer.counter("wrong"), before + 1);
+        await shell(": > /run/haproxy/broken.cfg; haproxy-render /run/haproxy/broken.cfg");
+        assert.equal(await scene.used(), "a b");
+    });
+
+    for (const keepAlive of [true, false]) {
+        it(`lose no request, one every 100 ms (${keepAlive ? "kept alive" : "a connection each"})`, async () => {
+            const report = await scene.underLoad(keepAlive, async () => {
+                const socket = "UNIX-CONNECT:/run/haproxy/master.sock";
+                const reloads = await scene.balancer.inside(
+                    "sh",
+                    "-c",
+                    `n=0; while [ $n -lt 40 ]; do echo reload | socat - ${socket} && echo reloaded; sleep 0.1; n=$((n + 1)); done`,
+                );
+                const made = reloads.split("reloaded").length - 1;
+                assert.ok(made >= 20, `only ${made} reloads were made`);
+            });
+            assertNoneFailed(report);
+            assert.equal(await scene.used(), "a b");
+        });
+    }
+
+    it("are bounded when an instance flaps", async () => {
+        const before = await scene.balancer.counter("reloads");
+        const report = await scene.underLoad(false, async () => {
+            const end = Date.now() + 6000;
+            for (let n = 0; Date.now() < end; n++) {
+                await scene.register("c", { status: n % 2 === 0 ? "passing" : "critical" });
+                await pause(100);
+            }
+            await scene.register("c");
+            await scene.answers("a b c");
+        });
+        assertNoneFailed(report);
+        const reloads = (await scene.balancer.counter("reloads")) - before;
+        assert.ok(reloads <= 12, `${reloads} reloads in six seconds`);
+        await scene.deregister("c");
+        await scene.answers("a b");
+    });
+
+    /** A reload has failed since there were so many of them, and it is said. */
+    const hasFailed = (before: number): Promise<void> =>
+        eventually("a reload has failed", async () => {
+            assert.ok((await scene.balancer.counter("failed_reloads")) > before);
+            assert.match(
+                await scene.balancer.lastError(),
+                /^\d{4}-\d\d-\d\dT\S+Z HAProxy could not load the new configuration; the one before stays$/m,
+            );
+        });
+
+    it("that fail for a file that HAProxy misses lose no request, and are made when it is there again", async () => {
+        const page = "/etc/haproxy/errors/unavailable.html";
+        const inHaproxy = (script: string): Promise<string> =>
+            scene.balancer.insideOf("haproxy", "sh", "-c", script);
+        const failures = await scene.balancer.counter("failed_reloads");
+        await scene.losesNothing(async () => {
+            // The templater's container has the file still: `haproxy -c` is content.
+            await inHaproxy(`mv ${page} ${page}.away`);
+            await scene.register("c");
+            await hasFailed(failures);
+            assert.equal(await scene.used(), "a b");
+            // Verdicts of servers that run need no reload.
+            await scene.register("b", { status: "critical" });
+            await scene.answers("a");
+            await scene.register("b");
+            await scene.answers("a b");
+            await inHaproxy(`mv ${page}.away ${page}`);
+            await scene.answers("a b c", { within: 15 });
+        });
+        await scene.deregister("c");
+        await scene.answers("a b");
+    });
+
+    it("that fail for a port that somebody holds are made when it is free", async () => {
+        const holder = await holdPort();
+        try {
+            const failures = await scene.balancer.counter("failed_reloads");
+            await scene.balancer.changeTemplater({ STATS_PORT: String(holder.port) });
+            await hasFailed(failures);
+            await scene.answers("a b");
+            assert.equal((await scene.stats("/health")).status, 200);
+        } finally {
+            await holder.release();
+        }
+        const moved = { ...scene.ports, stats: holder.port };
+        await eventually(
+            "HAProxy has its new port",
+            async () => assert.equal((await scene.stats("/health", moved)).status, 200),
+            { within: 20 },
+        );
+        assert.equal(await scene.used(), "a b");
+    });
+});
