@@ -3,9 +3,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { root, run } from "../../support/command";
+import { imageReference } from "../../../toolchain/images";
+import { output, root, run, type CommandResult } from "../../support/command";
 
-const program = (name: string): string => join(root, "components/balancers/guard", name);
+const guard = join(root, "components/balancers/guard");
+const program = (name: string): string => join(guard, name);
 
 interface Look {
     code: number | null;
@@ -24,10 +26,56 @@ const section = (name: string, known: number, servers: string[]): string =>
         "",
     ].join("\n");
 
-describe("the guard of rendered configurations", () => {
+/** An awk, and a folder that it sees under the same path. */
+interface Awk {
+    start(folder: string): Promise<void>;
+    stop(): Promise<void>;
+    run(args: string[]): Promise<CommandResult>;
+}
+
+const ownAwk: Awk = {
+    start: async () => {},
+    stop: async () => {},
+    run: (args) => run("awk", args),
+};
+
+/** Busybox's, in the image that the guard runs in. */
+function imageAwk(): Awk {
+    const name = `gatehouse-test-guard-${process.pid}`;
+    const user = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`;
+    return {
+        start: async (folder) => {
+            await output("docker", [
+                ...["run", "--detach", "--name", name, "--label", `dev.gatehouse.stack=${name}`],
+                ...["--network", "none", "--user", user, "--entrypoint", "/bin/sleep"],
+                ...["--volume", `${folder}:${folder}`, "--volume", `${guard}:${guard}:ro`],
+                ...[imageReference("haproxy-base"), "3600"],
+            ]);
+        },
+        stop: async () => {
+            await run("docker", ["rm", "--force", name]);
+        },
+        run: (args) => run("docker", ["exec", name, "awk", ...args]),
+    };
+}
+
+for (const [whose, awk] of [
+    ["this computer's awk", ownAwk],
+    ["the image's awk", imageAwk()],
+] as const) {
+    describe(`the guard of rendered configurations, with ${whose}`, () => testGuard(awk));
+}
+
+function testGuard(awk: Awk): void {
     let folder: string;
-    beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "gatehouse-guard-"))));
-    afterEach(() => rmSync(folder, { recursive: true, force: true }));
+    before(async () => {
+        folder = mkdtempSync(join(tmpdir(), "gatehouse-guard-"));
+        await awk.start(folder);
+    });
+    after(async () => {
+        await awk.stop();
+        rmSync(folder, { recursive: true, force: true });
+    });
 
     /** One look of the real program. Times are hundredths of a second. */
     async function look(
@@ -39,7 +87,9 @@ describe("the guard of rendered configurations", () => {
             writeFileSync(join(folder, name), text);
             return join(folder, name);
         };
-        rmSync(join(folder, "result"), { force: true });
+        for (const left of ["result", "holds.new"]) {
+            rmSync(join(folder, left), { force: true });
+        }
         const variables = {
             share,
             hold,
@@ -47,7 +97,7 @@ describe("the guard of rendered configurations", () => {
             result: join(folder, "result"),
             holds: join(folder, "holds.new"),
         };
-        const { code, stdout } = await run("awk", [
+        const { code, stdout } = await awk.run([
             ...["-f", program("haproxy-guard.awk")],
             ...Object.entries(variables).flatMap(([name, value]) => ["-v", `${name}=${value}`]),
             ...["phase=old", file("accepted", accepted), "phase=holds", file("holds", holds)],
@@ -146,7 +196,7 @@ describe("the guard of rendered configurations", () => {
                 writeFileSync(join(folder, name), text);
                 return join(folder, name);
             };
-            const { stdout } = await run("awk", [
+            const { stdout } = await awk.run([
                 ...["-f", program("haproxy-difference.awk")],
                 ...["phase=old", file("old", `${running}\nglobal\n    description gatehouse-1\n`)],
                 ...["phase=new", file("new", accepted)],
@@ -179,4 +229,4 @@ describe("the guard of rendered configurations", () => {
             assert.deepEqual(await difference(section("web", 2, ["a", "b"]), swapped), ["urgent"]);
         });
     });
-});
+}
