@@ -1,5 +1,5 @@
 import { equal, list, map, object, resource, string, type Failure } from "../lib";
-import { refuseDuration, sameDuration } from "./duration";
+import { refuseDuration, sameDuration } from "../lib/duration";
 import { parseConfig } from "./normalise";
 
 import type { AuthMethod } from "./acl";

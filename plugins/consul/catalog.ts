@@ -62,7 +62,17 @@ export class Catalog {
     async node(calls: Calls, name: string, place: Place): Promise<CatalogNode | undefined> {
         const path = `/v1/catalog/node/${encodeURIComponent(name)}`;
         const options = this.options(calls, place);
-        return (await withLeader(calls, () => this.api.get<CatalogNode | null>(path, options))) ?? undefined;
+        const { body, headers } = await withLeader(calls, () =>
+            this.api.request<CatalogNode | null>("GET", path, options),
+        );
+        // What a token may not read, Consul leaves out; a refresh must not take that for gone.
+        if (!body && headers["x-consul-results-filtered-by-acls"] === "true") {
+            throw new Error(
+                `the provider's "token" (or CONSUL_HTTP_TOKEN) may not read the node "${name}": ` +
+                    `give it a policy with node "${name}" { policy = "read" }, or set another one`,
+            );
+        }
+        return body ?? undefined;
     }
 
     /** The health checks of a node and its services; none when there is no such node. */

@@ -1,5 +1,5 @@
 import { boolean, list, object, set, string, UNKNOWN, type Property } from "../lib";
-import { refuseDuration, sameDuration } from "./duration";
+import { refuseDuration, sameDuration } from "../lib/duration";
 
 import type { CatalogCheck } from "./catalog";
 

@@ -20,7 +20,7 @@ type Wait = Pick<RequestOptions, "signal" | "timeout">;
 /** The endpoints of Nomad's HTTP API that jobs and variables need. */
 export class NomadClient {
     readonly api: HttpApi;
-    private readonly region: string | undefined;
+    readonly region: string | undefined;
 
     constructor(config: NomadConfig, environment: NodeJS.ProcessEnv = process.env) {
         this.region = regionOf(config, environment);

@@ -1,5 +1,12 @@
+import { aclAuthMethod } from "./acl-auth-method";
+import { aclBindingRule } from "./acl-binding-rule";
+import { aclPolicy } from "./acl-policy";
+import { aclRole } from "./acl-role";
+import { aclToken } from "./acl-token";
 import { NomadClient } from "./client";
 import { job } from "./job";
+import { namespace } from "./namespace";
+import { nodePool } from "./node-pool";
 import { nomadSettings } from "./settings";
 import { variable } from "./variable";
 
@@ -11,7 +18,14 @@ export const nomadProvider: ProviderDefinition<NomadClient> = {
     config: nomadSettings,
     configure: (config) => new NomadClient(config),
     resources: {
+        "nomad:index/aclAuthMethod:AclAuthMethod": aclAuthMethod,
+        "nomad:index/aclBindingRule:AclBindingRule": aclBindingRule,
+        "nomad:index/aclPolicy:AclPolicy": aclPolicy,
+        "nomad:index/aclRole:AclRole": aclRole,
+        "nomad:index/aclToken:AclToken": aclToken,
         "nomad:index/job:Job": job,
+        "nomad:index/namespace:Namespace": namespace,
+        "nomad:index/nodePool:NodePool": nodePool,
         "nomad:index/variable:Variable": variable,
     },
 };

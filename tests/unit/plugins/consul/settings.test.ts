@@ -103,6 +103,24 @@ describe("the consul plugin's settings, on an agent with client certificates and
         assert.deepEqual(failures.map(({ property }) => property).sort(), ["authJwt", "scheme"]);
     });
 
+    it("does not take for gone what its token may not read", async () => {
+        const [inputs, node] = [{ name: "edge", address: "10.1.0.1" }, "consul:index/node:Node"];
+        const config = { address: agent.address, datacenter: "dc1", ...pems() };
+        const manager = await ProviderHarness.start(consulProvider, { ...config, token: agent.token });
+        const body = { Description: "may do nothing" };
+        const { SecretID: token } = await agent.ask("/v1/acl/token", { method: "PUT", body });
+        const nobody = await ProviderHarness.start(consulProvider, { ...config, token });
+        try {
+            const { id, outputs } = await manager.create(node, inputs);
+            await assert.rejects(nobody.read(node, id, outputs, inputs), /may not read the node "edge"/);
+            await manager.delete(node, id, outputs);
+            assert.equal(await manager.read(node, id, outputs, inputs), undefined);
+        } finally {
+            manager.close();
+            nobody.close();
+        }
+    });
+
     it("takes from the environment what is left out", () => {
         const { caFile, certificateFile, keyFile, ca, certificate, key } = agent.tls;
         const found = connection(
