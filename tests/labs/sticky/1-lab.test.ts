@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 
 import { imageReference } from "../../../toolchain/images";
+import { output, root } from "../../support/command";
 import { docker } from "../../support/docker";
 import { request } from "../../support/http";
 import { type LoadReport, withLoad } from "../../support/load";
@@ -96,6 +97,31 @@ describe("sticky lab", function () {
         });
         assertNoneFailed(report);
         assert.equal(await started(), before, "the balancer's container was replaced");
+    });
+
+    it("replaces backends one after the other without a failed request", async () => {
+        const backends = ["back1", "back2"].map((name) => lab.stack.object(name));
+        const containers = () => docker("inspect", "--format", "{{.Created}} {{.Id}}", ...backends);
+        const before = (await containers()).split("\n");
+        // What is to be replaced, as with another image of theirs.
+        await taint("back1", "back2");
+        let fewest = Infinity;
+        const report = await underLoad(async () => {
+            const watch = setInterval(() => {
+                void lab.health().then(({ backends: { up } }) => (fewest = Math.min(fewest, up)));
+            }, 50);
+            await lab.up();
+            clearInterval(watch);
+            await lab.answers("back1 back2");
+        });
+        assertNoneFailed(report);
+        assert.equal(fewest, 1, "there was not always one, or none was ever away");
+        const after = (await containers()).split("\n");
+        assert.ok(
+            before.every((each, n) => each === "" || each !== after[n]),
+            after.join(),
+        );
+        await lab.stack.previewsNothing();
     });
 
     it("keeps its settings over a restart of its containers", async () => {
@@ -223,6 +249,16 @@ describe("sticky lab", function () {
         }
     });
 });
+
+/** Has the next `up` replace containers of the lab. */
+async function taint(...containers: string[]): Promise<void> {
+    const { stdout } = await lab.stack.must("env");
+    const urns = containers.map(
+        (name) =>
+            `'urn:pulumi:${lab.stack.name}::gatehouse::gatehouse:labs:StickyLab$docker:index/container:Container::${name}'`,
+    );
+    await output("bash", ["-c", `${stdout}\npulumi state taint --yes ${urns.join(" ")}`], { cwd: root });
+}
 
 /** A registry container of the test's own that knows one user: me, hunter2. */
 async function startRegistry(): Promise<{ address: string; stop: () => Promise<void> }> {
