@@ -16,7 +16,12 @@ export const aclBindingRule = resource<NomadClient, Inputs, Inputs>({
         authMethod: string({ required: true }),
         description: string(),
         selector: string(),
-        bindType: string({ required: true, oneOf: ["role", "policy", "management"] }),
+        // Nomad keeps the name of a rule that is to have none: the official plugin tries, and fails.
+        bindType: string({
+            required: true,
+            oneOf: ["role", "policy", "management"],
+            replace: (old, now) => old === "management" || now === "management",
+        }),
         bindName: string(),
     },
 
