@@ -84,9 +84,9 @@ describe("the tls plugin's certificates", () => {
                 )
                 .trim(),
             "subject=emailAddress=IA5STRING:lab@example.org,serialNumber=PRINTABLESTRING:42," +
-                "CN=UTF8STRING:Zoë's server,postalCode=PRINTABLESTRING:9000," +
-                "street=PRINTABLESTRING:2 Mill Lane+street=PRINTABLESTRING:1 High St,ST=PRINTABLESTRING:OV," +
-                "L=PRINTABLESTRING:Gent,OU=PRINTABLESTRING:Labs,O=PRINTABLESTRING:Gatehouse,C=PRINTABLESTRING:BE",
+                "CN=UTF8STRING:Zoë's server,OU=PRINTABLESTRING:Labs,O=PRINTABLESTRING:Gatehouse," +
+                "postalCode=PRINTABLESTRING:9000,street=PRINTABLESTRING:2 Mill Lane+street=PRINTABLESTRING:1 High St," +
+                "L=PRINTABLESTRING:Gent,ST=PRINTABLESTRING:OV,C=PRINTABLESTRING:BE",
         );
         assert.equal(
             new X509Certificate(leaf.cert).subjectAltName,
