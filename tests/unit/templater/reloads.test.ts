@@ -75,6 +75,28 @@ describe("reloads of a rendered HAProxy", function () {
         await scene.answers("a b");
     });
 
+    it("are bounded, and come to an end, when an instance moves all the time", async () => {
+        const begin = Date.now();
+        const before = await scene.balancer.counter("reloads");
+        let moves = 0;
+        await scene.losesNothing(async () => {
+            while (Date.now() < begin + 4000) {
+                await scene.register("c", { port: scene.portOf(moves % 2 === 0 ? "c" : "b") });
+                moves++;
+                await pause(100);
+            }
+            await scene.register("c");
+            await scene.answers("a b c");
+        });
+        const made = (await scene.balancer.counter("reloads")) - before;
+        // The templater's defaults: five at once, and then one a second.
+        const most = 5 + (Date.now() - begin) / 1000;
+        assert.ok(moves > 2 * most, `only ${moves} moves`);
+        assert.ok(made >= 5 && made <= most, `${made} reloads for ${moves} moves`);
+        await scene.deregister("c");
+        await scene.answers("a b");
+    });
+
     /** A reload has failed since there were so many of them, and it is said. */
     const hasFailed = (before: number): Promise<void> =>
         eventually("a reload has failed", async () => {
