@@ -3,11 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { imageReference } from "../../../toolchain/images";
-import { output, root, run, type CommandResult } from "../../support/command";
-
-const guard = join(root, "components/balancers/guard");
-const program = (name: string): string => join(guard, name);
+import { type Awk, awks, program, section } from "./awk";
 
 interface Look {
     code: number | null;
@@ -17,52 +13,7 @@ interface Look {
     holds: string;
 }
 
-const section = (name: string, known: number, servers: string[]): string =>
-    [
-        `#guard service ${name} known ${known} passing ${servers.length}`,
-        `backend ${name}`,
-        ...servers.map((server) => `    server ${server} 127.0.0.1:80`),
-        "#guard end",
-        "",
-    ].join("\n");
-
-/** An awk, and a folder that it sees under the same path. */
-interface Awk {
-    start(folder: string): Promise<void>;
-    stop(): Promise<void>;
-    run(args: string[]): Promise<CommandResult>;
-}
-
-const ownAwk: Awk = {
-    start: async () => {},
-    stop: async () => {},
-    run: (args) => run("awk", args),
-};
-
-/** Busybox's, in the image that the guard runs in. */
-function imageAwk(): Awk {
-    const name = `gatehouse-test-guard-${process.pid}`;
-    const user = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`;
-    return {
-        start: async (folder) => {
-            await output("docker", [
-                ...["run", "--detach", "--name", name, "--label", `dev.gatehouse.stack=${name}`],
-                ...["--network", "none", "--user", user, "--entrypoint", "/bin/sleep"],
-                ...["--volume", `${folder}:${folder}`, "--volume", `${guard}:${guard}:ro`],
-                ...[imageReference("haproxy-base"), "3600"],
-            ]);
-        },
-        stop: async () => {
-            await run("docker", ["rm", "--force", name]);
-        },
-        run: (args) => run("docker", ["exec", name, "awk", ...args]),
-    };
-}
-
-for (const [whose, awk] of [
-    ["this computer's awk", ownAwk],
-    ["the image's awk", imageAwk()],
-] as const) {
+for (const [whose, awk] of awks) {
     describe(`the guard of rendered configurations, with ${whose}`, () => testGuard(awk));
 }
 
@@ -188,45 +139,5 @@ function testGuard(awk: Awk): void {
             assert.equal(code, 1, rendered);
             assert.equal(result, undefined);
         }
-    });
-
-    describe("what differs from what runs", () => {
-        async function difference(running: string, accepted: string, out: string[] = []): Promise<string[]> {
-            const file = (name: string, text: string): string => {
-                writeFileSync(join(folder, name), text);
-                return join(folder, name);
-            };
-            const { stdout } = await awk.run([
-                ...["-f", program("haproxy-difference.awk")],
-                ...["phase=old", file("old", `${running}\nglobal\n    description gatehouse-1\n`)],
-                ...["phase=new", file("new", accepted)],
-                ...["phase=out", file("out", out.map((each) => `${each}\n`).join(""))],
-            ]);
-            return stdout.trim().split("\n").sort();
-        }
-
-        it("is nothing, a server less, one more, or another frame", async () => {
-            const two = section("web", 2, ["a", "b"]);
-            assert.deepEqual(await difference(two, two), ["same"]);
-            assert.deepEqual(await difference(two, section("web", 2, ["a"])), ["lazy", "maint web/b"]);
-            assert.deepEqual(await difference(two, section("web", 2, [])), [
-                "lazy",
-                "maint web/a",
-                "maint web/b",
-            ]);
-            assert.deepEqual(await difference(two, section("web", 3, ["a", "b", "c"])), ["urgent"]);
-            assert.deepEqual(await difference(two, `defaults\n    retries 2\n${two}`), ["urgent"]);
-        });
-
-        it("puts a server back that was taken out, without a reload", async () => {
-            const two = section("web", 2, ["a", "b"]);
-            assert.deepEqual(await difference(two, two, ["web/b"]), ["ready web/b", "same"]);
-            assert.deepEqual(await difference(two, section("web", 2, ["a"]), ["web/b"]), ["lazy"]);
-        });
-
-        it("leaves the old servers in while all are replaced, so that somebody answers until the reload", async () => {
-            const swapped = section("web", 2, ["c", "d"]);
-            assert.deepEqual(await difference(section("web", 2, ["a", "b"]), swapped), ["urgent"]);
-        });
     });
 }
