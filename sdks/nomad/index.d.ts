@@ -1,5 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import type { inputs, outputs } from "./types";
+
+export * from "./acl";
+export * from "./places";
+export { inputs, outputs };
+
 /** How the Nomad API is reached. Resources that name no provider use the stack's `nomad:` configuration. */
 export declare class Provider extends pulumi.ProviderResource {
     static isInstance(obj: unknown): obj is Provider;
@@ -157,50 +163,3 @@ export interface VariableArgs {
 }
 
 export type VariableState = Partial<VariableArgs>;
-
-export declare namespace inputs {
-    interface ProviderHeader {
-        name: pulumi.Input<string>;
-        value: pulumi.Input<string>;
-    }
-    interface JobHcl2 {
-        /** Allow functions that read files of the machine that runs Pulumi; default false. */
-        allowFs?: pulumi.Input<boolean | undefined>;
-        /**
-         * Values of the specification's `variable` blocks, as text: taken literally for strings and numbers, as an
-         * HCL expression for every other type (`["a", "b"]`, `true`).
-         */
-        vars?: pulumi.Input<{ [key: string]: pulumi.Input<string> } | undefined>;
-    }
-}
-
-export declare namespace outputs {
-    interface JobHcl2 {
-        allowFs?: boolean;
-        vars?: { [key: string]: string };
-    }
-    interface JobTaskGroup {
-        count: number;
-        meta: { [key: string]: string };
-        name: string;
-        tasks: JobTaskGroupTask[];
-        volumes: JobTaskGroupVolume[];
-    }
-    interface JobTaskGroupTask {
-        driver: string;
-        meta: { [key: string]: string };
-        name: string;
-        volumeMounts: JobTaskGroupTaskVolumeMount[];
-    }
-    interface JobTaskGroupTaskVolumeMount {
-        destination: string;
-        readOnly: boolean;
-        volume: string;
-    }
-    interface JobTaskGroupVolume {
-        name: string;
-        readOnly: boolean;
-        source: string;
-        type: string;
-    }
-}

@@ -2,53 +2,9 @@
 
 const pulumi = require("@pulumi/pulumi");
 const { version } = require("./package.json");
+const { define, pick, requireProperties, secretProperties, withDefaults } = require("./define");
 
 /** @typedef {Record<string, any>} Values The types that programs see are in index.d.ts. */
-
-/**
- * Picks the named properties of `source`; those that it lacks become undefined, as in generated SDKs.
- *
- * @param {Values | undefined} source
- * @param {string[]} names
- * @returns {Values}
- */
-function pick(source, names) {
-    return Object.fromEntries(names.map((name) => [name, source?.[name]]));
-}
-
-/**
- * @param {Values | undefined} args
- * @param {string[]} names
- * @param {Values} opts
- */
-function requireProperties(args, names, opts) {
-    for (const name of names) {
-        if (args?.[name] === undefined && !opts.urn) {
-            throw new Error(`Missing required property '${name}'`);
-        }
-    }
-}
-
-/**
- * @param {Values} inputs
- * @param {string[]} names
- */
-function secretProperties(inputs, names) {
-    for (const name of names) {
-        if (inputs[name] !== undefined) {
-            inputs[name] = pulumi.secret(inputs[name]);
-        }
-    }
-}
-
-/**
- * The engine chooses the plugin by this version unless the program names another.
- *
- * @param {Values} opts
- */
-function withDefaults(opts) {
-    return pulumi.mergeOptions({ version }, opts);
-}
 
 const providerStrings = [
     "address",
@@ -93,122 +49,75 @@ class Provider extends pulumi.ProviderResource {
     }
 }
 
-const jobInputs = [
-    "deregisterOnDestroy",
-    "deregisterOnIdChange",
-    "detach",
-    "hcl2",
-    "jobspec",
-    "json",
-    "policyOverride",
-    "purgeOnDestroy",
-    "readAllocationIds",
-    "rerunIfDead",
-];
-const jobOutputs = [
-    "allocationIds",
-    "datacenters",
-    "deploymentId",
-    "deploymentStatus",
-    "modifyIndex",
-    "name",
-    "namespace",
-    "region",
-    "status",
-    "taskGroups",
-    "type",
-];
+/** Each class with the module of its type token. */
+const resources = {
+    AclAuthMethod: define("index/aclAuthMethod", "AclAuthMethod", {
+        inputs: ["config", "default", "maxTokenTtl", "name", "tokenLocality", "tokenNameFormat", "type"],
+        required: ["config", "maxTokenTtl", "tokenLocality", "type"],
+    }),
+    AclBindingRule: define("index/aclBindingRule", "AclBindingRule", {
+        inputs: ["authMethod", "bindName", "bindType", "description", "selector"],
+        required: ["authMethod", "bindType"],
+    }),
+    AclPolicy: define("index/aclPolicy", "AclPolicy", {
+        inputs: ["description", "jobAcl", "name", "rulesHcl"],
+        required: ["rulesHcl"],
+    }),
+    AclRole: define("index/aclRole", "AclRole", {
+        inputs: ["description", "name", "policies"],
+        required: ["policies"],
+    }),
+    AclToken: define("index/aclToken", "AclToken", {
+        inputs: ["expirationTtl", "global", "name", "policies", "roles", "type"],
+        outputs: ["accessorId", "createTime", "expirationTime", "secretId"],
+        required: ["type"],
+        secretOutputs: ["secretId"],
+    }),
+    Job: define("index/job", "Job", {
+        inputs: [
+            "deregisterOnDestroy",
+            "deregisterOnIdChange",
+            "detach",
+            "hcl2",
+            "jobspec",
+            "json",
+            "policyOverride",
+            "purgeOnDestroy",
+            "readAllocationIds",
+            "rerunIfDead",
+        ],
+        outputs: [
+            "allocationIds",
+            "datacenters",
+            "deploymentId",
+            "deploymentStatus",
+            "modifyIndex",
+            "name",
+            "namespace",
+            "region",
+            "status",
+            "taskGroups",
+            "type",
+        ],
+        required: ["jobspec"],
+    }),
+    Namespace: define("index/namespace", "Namespace", {
+        inputs: ["capabilities", "description", "meta", "name", "quota"],
+    }),
+    NodePool: define("index/nodePool", "NodePool", {
+        inputs: ["description", "meta", "name", "schedulerConfig"],
+    }),
+    Variable: define("index/variable", "Variable", {
+        inputs: ["items", "namespace", "path"],
+        required: ["items", "path"],
+        secretInputs: ["items"],
+        secretOutputs: ["items"],
+    }),
+};
 
-class Job extends pulumi.CustomResource {
-    static __pulumiType = "nomad:index/job:Job";
+module.exports = { Provider, ...resources };
 
-    /**
-     * @param {string} name
-     * @param {pulumi.Input<pulumi.ID>} id
-     * @param {Values} [state]
-     * @param {pulumi.CustomResourceOptions} [opts]
-     */
-    static get(name, id, state, opts) {
-        return new Job(name, state, { ...opts, id });
-    }
-
-    /**
-     * @override
-     * @param {any} obj
-     * @returns {obj is Job}
-     */
-    static isInstance(obj) {
-        return obj?.["__pulumiType"] === Job.__pulumiType;
-    }
-
-    /**
-     * @param {string} name
-     * @param {Values} [argsOrState]
-     * @param {pulumi.CustomResourceOptions} [opts]
-     */
-    constructor(name, argsOrState, opts = {}) {
-        let inputs;
-        if (opts.id) {
-            inputs = pick(argsOrState, [...jobInputs, ...jobOutputs]);
-        } else {
-            requireProperties(argsOrState, ["jobspec"], opts);
-            inputs = { ...pick(argsOrState, jobInputs), ...pick(undefined, jobOutputs) };
-        }
-        super(Job.__pulumiType, name, inputs, withDefaults(opts));
-    }
-}
-
-const variableInputs = ["items", "namespace", "path"];
-
-class Variable extends pulumi.CustomResource {
-    static __pulumiType = "nomad:index/variable:Variable";
-
-    /**
-     * @param {string} name
-     * @param {pulumi.Input<pulumi.ID>} id
-     * @param {Values} [state]
-     * @param {pulumi.CustomResourceOptions} [opts]
-     */
-    static get(name, id, state, opts) {
-        return new Variable(name, state, { ...opts, id });
-    }
-
-    /**
-     * @override
-     * @param {any} obj
-     * @returns {obj is Variable}
-     */
-    static isInstance(obj) {
-        return obj?.["__pulumiType"] === Variable.__pulumiType;
-    }
-
-    /**
-     * @param {string} name
-     * @param {Values} [argsOrState]
-     * @param {pulumi.CustomResourceOptions} [opts]
-     */
-    constructor(name, argsOrState, opts = {}) {
-        const inputs = pick(argsOrState, variableInputs);
-        if (!opts.id) {
-            requireProperties(argsOrState, ["items", "path"], opts);
-            secretProperties(inputs, ["items"]);
-        }
-        const secretOutputs = { additionalSecretOutputs: ["items"] };
-        super(Variable.__pulumiType, name, inputs, pulumi.mergeOptions(withDefaults(opts), secretOutputs));
-    }
-}
-
-module.exports = { Provider, Job, Variable };
-
-// Lets the engine hand live references to these resources across packages.
-pulumi.runtime.registerResourceModule("nomad", "index/job", {
-    version,
-    construct: (name, _type, urn) => new Job(name, undefined, { urn }),
-});
-pulumi.runtime.registerResourceModule("nomad", "index/variable", {
-    version,
-    construct: (name, _type, urn) => new Variable(name, undefined, { urn }),
-});
+// Lets the engine hand live references to providers across packages.
 pulumi.runtime.registerResourcePackage("nomad", {
     version,
     constructProvider: (name, _type, urn) => new Provider(name, undefined, { urn }),

@@ -46,6 +46,58 @@ describe("the local package @pulumi/nomad", () => {
         assert.equal(find("config").type, "nomad:index/variable:Variable");
     });
 
+    it("registers what a cluster with ACLs needs, with the published tokens", async () => {
+        const policy = new nomad.AclPolicy("readers", { rulesHcl: "x", jobAcl: { jobId: "web" } });
+        const role = new nomad.AclRole("role", { policies: [{ name: policy.name }] });
+        const token = new nomad.AclToken("token", { type: "client", roles: [{ id: role.id }] });
+        const method = new nomad.AclAuthMethod("method", {
+            type: "JWT",
+            tokenLocality: "local",
+            maxTokenTtl: "1h",
+            config: { jwksUrl: "https://a" },
+        });
+        const rule = new nomad.AclBindingRule("rule", { authMethod: method.name, bindType: "management" });
+        const apps = new nomad.Namespace("apps");
+        const pool = new nomad.NodePool("edge", { description: "at the edge" });
+        await Promise.all([policy, role, token, method, rule, apps, pool].map(({ id }) => value(id)));
+        assert.equal(await value(pool.description), "at the edge");
+        assert.ok(nomad.AclToken.isInstance(token) && !nomad.AclRole.isInstance(token));
+        const types = {
+            readers: "aclPolicy:AclPolicy",
+            role: "aclRole:AclRole",
+            token: "aclToken:AclToken",
+            method: "aclAuthMethod:AclAuthMethod",
+            rule: "aclBindingRule:AclBindingRule",
+            apps: "namespace:Namespace",
+            edge: "nodePool:NodePool",
+        };
+        for (const [name, type] of Object.entries(types)) {
+            assert.equal(find(name).type, `nomad:index/${type}`);
+            assert.ok(find(name).type in nomadProvider.resources);
+        }
+        assert.deepEqual(find("token").inputs, { type: "client", roles: [{ id: "role-id" }] });
+        assert.equal(nomad.AclToken.name, "AclToken");
+    });
+
+    it("has every property of every resource of the plugin, and no other", async () => {
+        const classes = Object.values(nomad).filter(
+            (each) => typeof each === "function" && each !== nomad.Provider,
+        ) as (new (name: string, state: object, opts: object) => pulumi.CustomResource)[];
+        assert.equal(classes.length, Object.keys(nomadProvider.resources).length);
+        for (const each of classes) {
+            const { __pulumiType: type } = each as unknown as { __pulumiType: string };
+            const { inputs, outputs = {} } = nomadProvider.resources[type]!;
+            const state = new Proxy({}, { get: () => "x" });
+            const object = new each(`all-${each.name}`, state, { id: "x" });
+            await value(object.id);
+            assert.deepEqual(
+                Object.keys(find(`all-${each.name}`).inputs).sort(),
+                [...Object.keys(inputs), ...Object.keys(outputs)].sort(),
+                type,
+            );
+        }
+    });
+
     it("sends provider settings as strings", async () => {
         const provider = new nomad.Provider("nomad", { address: "http://127.0.0.1:4646", skipVerify: true });
         assert.equal(await value(provider.address), "http://127.0.0.1:4646");
@@ -64,6 +116,7 @@ describe("the local package @pulumi/nomad", () => {
     it("refuses missing properties", () => {
         assert.throws(() => new nomad.Job("x", {} as nomad.JobArgs), /Missing required property 'jobspec'/);
         assert.throws(() => new nomad.Variable("x", { path: "p" } as nomad.VariableArgs), /property 'items'/);
+        assert.throws(() => new nomad.AclPolicy("x", {} as nomad.AclPolicyArgs), /property 'rulesHcl'/);
         assert.throws(() => new nomad.Provider("x", {} as nomad.ProviderArgs), /property 'address'/);
     });
 
