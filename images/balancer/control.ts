@@ -30,8 +30,12 @@ export async function serveControl(commands: Commands): Promise<void> {
         request.setEncoding("utf8");
         request.on("data", (chunk: string) => (body += chunk));
         request.on("end", () => {
-            const command = commands[request.url?.slice(1) as Command];
-            command(body).then(
+            const name = request.url?.slice(1) ?? "";
+            const outcome =
+                name in commands
+                    ? commands[name as Command](body)
+                    : Promise.reject(new Error(`this balancer does not know "${name}"`));
+            outcome.then(
                 (message) => answer(response, 200, "text/plain", `${message}\n`),
                 (error: unknown) => answer(response, 422, "text/plain", `${messageOf(error)}\n`),
             );

@@ -16,6 +16,9 @@ import { poll } from "./poll";
 
 const run = promisify(execFile);
 
+/** How long the last lines of a master that has ended are waited for. */
+const lastWordsMs = 500;
+
 /** HAProxy as a child process, in master-worker mode. */
 export class Haproxy {
     /** Fulfilled with the exit code when the master has ended. */
@@ -35,7 +38,12 @@ export class Haproxy {
                 console.error(`haproxy cannot be started: ${error.message}`);
                 resolve(127);
             });
-            master.on("exit", (code) => resolve(code ?? 1));
+            master.on("exit", (code) => {
+                // Its last words may still be under way; a worker that outlives it could hold them open for long.
+                const end = (): void => resolve(code ?? 1);
+                master.once("close", end);
+                setTimeout(end, lastWordsMs);
+            });
         });
         void this.ended.then(() => (this.running = false));
     }

@@ -1,6 +1,7 @@
 import * as assert from "node:assert/strict";
 
 import { type Balancer, BalancerScene } from "../../support/balancer";
+import { inside } from "../../support/docker";
 import { request } from "../../support/http";
 import { type LoadReport, withLoad } from "../../support/load";
 import { eventually } from "../../support/poll";
@@ -304,5 +305,13 @@ describe("the balancer's image with docker run alone", function () {
         );
         assert.notEqual(await balancer.exitCode(), 0);
         assert.match(await balancer.log(), /haproxy has ended with code/);
+    });
+
+    it("passes on HAProxy's last words", async () => {
+        const balancer = await scene.balancer({ BACKEND1_URL: "back1:8080" }, { name: "crashing" });
+        await inside(balancer.container, "node", "-e", `process.kill(${await balancer.worker()}, "SIGSEGV")`);
+        await eventually("the container has ended", async () => assert.equal(await balancer.exitCode(), 139));
+        assert.match(await balancer.log(), /\[ALERT\] .*Current worker \(\d+\) exited with code 139/);
+        assert.match(await balancer.log(), /All workers exited/);
     });
 });
