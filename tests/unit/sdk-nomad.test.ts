@@ -49,7 +49,7 @@ describe("the local package @pulumi/nomad", () => {
     it("registers what a cluster with ACLs needs, with the published tokens", async () => {
         const policy = new nomad.AclPolicy("readers", { rulesHcl: "x", jobAcl: { jobId: "web" } });
         const role = new nomad.AclRole("role", { policies: [{ name: policy.name }] });
-        const token = new nomad.AclToken("token", { type: "client", roles: [{ id: role.id }] });
+        const token = new nomad.AclToken("token", { type: "client", roles: [{ id: "role-id" }] });
         const method = new nomad.AclAuthMethod("method", {
             type: "JWT",
             tokenLocality: "local",
@@ -59,7 +59,7 @@ describe("the local package @pulumi/nomad", () => {
         const rule = new nomad.AclBindingRule("rule", { authMethod: method.name, bindType: "management" });
         const apps = new nomad.Namespace("apps");
         const pool = new nomad.NodePool("edge", { description: "at the edge" });
-        await Promise.all([policy, role, token, method, rule, apps, pool].map(({ id }) => value(id)));
+        await Promise.all([policy, role, token, method, rule, apps, pool].map(({ urn }) => value(urn)));
         assert.equal(await value(pool.description), "at the edge");
         assert.ok(nomad.AclToken.isInstance(token) && !nomad.AclRole.isInstance(token));
         const types = {
