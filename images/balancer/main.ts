@@ -11,11 +11,12 @@ const usage = `usage:
   serve             balance as the environment says (docs/sticky.md)
   serve --managed   balance as \`apply\` says; until then answer with a page that nothing is available
   apply             read settings from standard input, a JSON object of the environment's names, and use them
-  await NAME        wait until requests go to what that backend is now; fails after half a minute
+  await NAME [SECONDS]
+                    wait until requests go to what that backend is now; fails after so long, at most 50 s (30)
 `;
 
-/** How long `await` waits: a web server that has just been started answers within that, or not at all. */
-const awaitMs = 30_000;
+/** How long `await` waits by default: a web server that has just been started answers within that, or not at all. */
+const awaitSeconds = "30";
 /** How long `apply` waits for backends that are up before it says how many are. */
 const firstChecksMs = 3000;
 
@@ -82,7 +83,10 @@ async function serve(managed: boolean): Promise<number> {
             replaceFile(paths.settings, body);
             return `${message}; ${await supervisor.settled(firstChecksMs)}`;
         },
-        await: (name) => supervisor.serving(name, awaitMs),
+        await: (body) => {
+            const [name = "", seconds = awaitSeconds] = body.split(" ");
+            return supervisor.serving(name, Number(seconds) * 1000);
+        },
     });
     return supervisor.ended();
 }
@@ -100,9 +104,14 @@ async function main([command = "serve", ...options]: string[]): Promise<number> 
     if (command === "apply" && options.length === 0) {
         return tell("apply", readFileSync(0, "utf8"));
     }
-    const [backend, ...more] = options;
-    if (command === "await" && backend !== undefined && more.length === 0) {
-        return tell("await", backend);
+    const [backend, seconds = awaitSeconds, ...more] = options;
+    if (
+        command === "await" &&
+        backend !== undefined &&
+        /^([1-4]?\d|50)$/.test(seconds) &&
+        more.length === 0
+    ) {
+        return tell("await", `${backend} ${seconds}`);
     }
     process.stderr.write(usage);
     return 2;

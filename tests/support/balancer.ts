@@ -181,8 +181,8 @@ export class Balancer {
     }
 
     /** Waits until requests go to the server that has a backend's name now. */
-    awaitBackend(name: string): Promise<CommandResult> {
-        return run("docker", ["exec", this.container, "node", "/app/main.js", "await", name]);
+    awaitBackend(name: string, seconds = 30): Promise<CommandResult> {
+        return run("docker", ["exec", this.container, "node", "/app/main.js", "await", name, `${seconds}`]);
     }
 
     /** Process id of the worker that takes new connections: another one after a reload. */

@@ -117,9 +117,9 @@ describe("the balancer in front of web servers", function () {
 
     it("says what is missing when a backend does not come", async () => {
         await scene.removeBackend("back2");
-        const { code, output } = await balancer.awaitBackend("back2");
+        const { code, output } = await balancer.awaitBackend("back2", 2);
         assert.equal(code, 1);
-        assert.match(output, /^back2 gets no requests within 30 s: .*back2/);
+        assert.match(output, /^back2 gets no requests within 2 s: .*back2/);
         await scene.backend("back2");
         await up("back1", "back2");
     });
