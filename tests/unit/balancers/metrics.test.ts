@@ -6,7 +6,16 @@ import { join } from "node:path";
 import { output, root, run } from "../../support/command";
 
 const guard = join(root, "components/balancers/guard");
-const counters = ["accepted", "changes", "held", "refused", "wrong", "reloads", "failed_reloads", "unreachable"];
+const counters = [
+    "accepted",
+    "changes",
+    "held",
+    "refused",
+    "wrong",
+    "reloads",
+    "failed_reloads",
+    "unreachable",
+];
 
 interface Answer {
     status: number;
