@@ -1,4 +1,4 @@
-import { list, object, string, type Properties } from "../lib";
+import { object, set, string } from "../lib";
 
 import type { Grants } from "./acl";
 
@@ -13,23 +13,21 @@ export interface GrantInputs {
     }[];
 }
 
-export const nodeIdentities = list(
+// Consul answers with these in any order. The official plugin takes them for lists, and so another order for a change.
+
+export const serviceIdentities = set(object({ serviceName: string({ required: true }), datacenters: set() }));
+
+export const nodeIdentities = set(
     object({ nodeName: string({ required: true }), datacenter: string({ required: true }) }),
 );
 
-export const templatedPolicies = list(
+export const templatedPolicies = set(
     object({
         templateName: string({ required: true }),
         templateVariables: object({ name: string() }),
-        datacenters: list(),
+        datacenters: set(),
     }),
 );
-
-/** The members of a service identity; `datacenters` is a list for tokens and a set for roles. */
-export const serviceIdentity = (datacenters: Properties[string]): Properties => ({
-    serviceName: string({ required: true }),
-    datacenters,
-});
 
 export function grantsOf(inputs: GrantInputs): Omit<Required<Grants>, "Policies"> {
     return {

@@ -1,9 +1,9 @@
-import { object, resource, set, string } from "../lib";
+import { resource, set, string } from "../lib";
 import {
     grantsOf,
     nodeIdentities,
     observedGrants,
-    serviceIdentity,
+    serviceIdentities,
     templatedPolicies,
     type GrantInputs,
 } from "./acl-grants";
@@ -25,7 +25,7 @@ export const aclRole = resource<ConsulClient, Inputs, Inputs>({
         name: string({ autoName: true }),
         description: string(),
         policies: set(),
-        serviceIdentities: set(object(serviceIdentity(set()))),
+        serviceIdentities,
         nodeIdentities,
         templatedPolicies,
         namespace: string({ replace: true }),

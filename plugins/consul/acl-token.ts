@@ -1,9 +1,9 @@
-import { boolean, list, object, resource, set, string } from "../lib";
+import { boolean, resource, set, string } from "../lib";
 import {
     grantsOf,
     nodeIdentities,
     observedGrants,
-    serviceIdentity,
+    serviceIdentities,
     templatedPolicies,
     type GrantInputs,
 } from "./acl-grants";
@@ -28,7 +28,7 @@ export const aclToken = resource<ConsulClient, Inputs, Inputs>({
         description: string(),
         policies: set(),
         roles: set(),
-        serviceIdentities: list(object(serviceIdentity(list()))),
+        serviceIdentities,
         nodeIdentities,
         templatedPolicies,
         local: boolean({ default: false, replace: true }),

@@ -148,6 +148,12 @@ describe("the consul plugin's policies and tokens, on an agent that denies by de
             await tokens.isSettled(token);
             const imported = await provider.read(tokens.type, token.id);
             assert.deepEqual((await tokens.diff({ ...token, ...imported }, args)).paths, {});
+            const reordered = {
+                ...args,
+                serviceIdentities: [...args.serviceIdentities].reverse(),
+                templatedPolicies: [...args.templatedPolicies].reverse(),
+            };
+            assert.deepEqual((await tokens.diff(token, reordered)).paths, {});
             const later = { ...args, expirationTime: new Date(Date.now() + 7_200_000).toISOString() };
             assert.deepEqual((await tokens.diff(token, later)).replaces, ["expirationTime"]);
             assert.deepEqual((await tokens.diff(token, { ...args, local: true })).replaces, ["local"]);
