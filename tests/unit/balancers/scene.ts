@@ -16,13 +16,19 @@ const authorization = `Basic ${Buffer.from(`admin:${password}`).toString("base64
 /** What is in front of a balancer and behind it: real instances of the application, and somebody who asks. */
 export class Scene {
     private readonly instances = new Map<string, { hello: GracefulServer; port: number }>();
-
-    protected constructor(readonly ports: { http: number; stats: number }) {}
+    /** HAProxy's own, and its helper's. */
+    ports = { http: 0, stats: 0, metrics: 0 };
 
     static async open(...instances: string[]): Promise<Scene> {
-        const scene = new Scene(await freePorts(["http", "stats"]));
+        const scene = new Scene();
         await scene.startInstances(...instances);
+        await scene.choosePorts();
         return scene;
+    }
+
+    /** To be called when nobody else is about to be given a port by the system: it could be one of these. */
+    protected async choosePorts(): Promise<void> {
+        this.ports = await freePorts(["http", "stats", "metrics"]);
     }
 
     async close(): Promise<void> {
@@ -58,7 +64,7 @@ export class Scene {
     }
 
     /** A request to HAProxy's statistics, by somebody who knows the password. */
-    stats(path: string, { stats } = this.ports): Promise<Answer> {
+    stats(path: string, { stats }: { stats: number } = this.ports): Promise<Answer> {
         return get(`http://127.0.0.1:${stats}${path}`, { headers: { authorization } });
     }
 

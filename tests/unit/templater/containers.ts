@@ -3,7 +3,6 @@ import { capabilities, type Image, tagOf } from "../balancers/image";
 
 export interface BalancerOptions {
     consul: string;
-    ports: { http: number; stats: number };
     password: string;
     /** Further variables of the templater. */
     settings?: Record<string, string>;
@@ -14,7 +13,10 @@ export class RunningBalancer {
     private readonly name = `gatehouse-test-templater-${process.pid}`;
     private settings: Record<string, string> = {};
 
-    constructor(private readonly options: BalancerOptions) {
+    constructor(
+        private readonly host: { readonly ports: { http: number; stats: number; metrics: number } },
+        private readonly options: BalancerOptions,
+    ) {
         this.settings = options.settings ?? {};
     }
 
@@ -32,6 +34,7 @@ export class RunningBalancer {
         const variables = {
             CONSUL_HTTP_ADDR: this.options.consul,
             STATS_PASSWORD: this.options.password,
+            METRICS_ADDRESS: `127.0.0.1:${this.host.ports.metrics}`,
             ...this.settings,
         };
         const environment = Object.entries(variables).flatMap(([name, value]) => [
@@ -102,7 +105,7 @@ export class RunningBalancer {
     }
 
     private base(image: Image): string[] {
-        const { http, stats } = this.options.ports;
+        const { http, stats } = this.host.ports;
         return [
             ...["run", "--detach", "--name", this.container(image), "--label", this.label],
             ...["--network", "host", "--cap-drop", "ALL", "--volume", `${this.name}:/run/haproxy`],

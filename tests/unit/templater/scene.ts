@@ -1,4 +1,3 @@
-import { freePorts } from "../../support/agents";
 import { buildImages, removeImages } from "../balancers/image";
 import { password, Scene } from "../balancers/scene";
 import { Catalogue, type Registration } from "./catalogue";
@@ -11,21 +10,20 @@ export class RenderedScene extends Scene {
     readonly balancer: RunningBalancer;
 
     private constructor(
-        ports: { http: number; stats: number },
         readonly consul: LastingConsul,
         settings: Record<string, string>,
     ) {
-        super(ports);
+        super();
         this.catalogue = new Catalogue(consul);
-        this.balancer = new RunningBalancer({ consul: consul.address, ports, password, settings });
+        this.balancer = new RunningBalancer(this, { consul: consul.address, password, settings });
     }
 
     /** With instances that nobody has registered; neither HAProxy nor the templater runs yet. */
     static async prepare(instances: string[], settings: Record<string, string> = {}): Promise<RenderedScene> {
         await buildImages("haproxy", "templater");
-        const ports = await freePorts(["http", "stats"]);
-        const scene = new RenderedScene(ports, await LastingConsul.start(), settings);
+        const scene = new RenderedScene(await LastingConsul.start(), settings);
         await scene.startInstances(...instances);
+        await scene.choosePorts();
         return scene;
     }
 
