@@ -6,6 +6,8 @@
 # `add <commands>` make new ones, `then <commands>` take out those that had to wait for the new ones. Then `same`, `lazy`
 # (HAProxy does all that is asked of it; only its configuration file does not say so) or `urgent` (this takes a reload).
 # The runtime file as it is after these commands goes to the file `result`.
+#
+# blocked=1 says that a reload has failed a moment ago: what can be done without one is done all the same.
 
 function frame(text) {
     sub(/^[ \t]+/, "", text)
@@ -55,6 +57,7 @@ phase == "runtime" {
 }
 $1 == "defaults" { common = ""; proxy = "" }
 $1 == "backend" || $1 == "listen" { proxy = $2; own = "" }
+phase == "old" { exists[proxy] = 1 }
 $1 == "default-server" {
     if (proxy == "") {
         common = common settings($0)
@@ -94,11 +97,13 @@ END {
             missing[key] = 1
         }
     }
+    waits = urgent && !blocked # the reload brings all that is missing
     for (key in missing) {
-        if (urgent) {
-            break # the reload brings them all
+        if (waits || !(proxyOf[key] in exists)) {
+            continue
         }
         lazy = 1
+        made[proxyOf[key]] = 1
         added[key] = fresh[key]
         say("add", make(key, fresh[key]))
     }
@@ -114,7 +119,7 @@ END {
         lazy = 1
         if (!(key in out)) {
             # Somebody has to be there to answer: others that stay, or else new ones, which a reload may have to bring.
-            group = kept[proxyOf[key]] > 0 || !wanted[proxyOf[key]] ? "now" : urgent ? "" : "then"
+            group = kept[proxyOf[key]] > 0 || !wanted[proxyOf[key]] ? "now" : made[proxyOf[key]] ? "then" : ""
             if (group != "") {
                 say(group, "set server " key " state maint")
                 out[key] = 1

@@ -35,7 +35,7 @@ function testDifference(awk: Awk): void {
         running: string,
         accepted: string,
         runtime: string[] = [],
-        of: string = worker,
+        { of = worker, blocked = "0" } = {},
     ): Promise<Difference> {
         const file = (name: string, text: string): string => {
             writeFileSync(join(folder, name), text);
@@ -43,7 +43,14 @@ function testDifference(awk: Awk): void {
         };
         const { stdout } = await awk.run([
             ...["-f", program("haproxy-difference.awk")],
-            ...["-v", `worker=${worker}`, "-v", `result=${join(folder, "result")}`],
+            ...[
+                "-v",
+                `worker=${worker}`,
+                "-v",
+                `blocked=${blocked}`,
+                "-v",
+                `result=${join(folder, "result")}`,
+            ],
             ...["phase=old", file("old", `${running}\nglobal\n    description gatehouse-1\n`)],
             ...["phase=runtime", file("runtime", [of, ...runtime].map((line) => `${line}\n`).join(""))],
             ...["phase=new", file("new", accepted)],
@@ -128,12 +135,31 @@ function testDifference(awk: Awk): void {
         assert.deepEqual(lines, ["urgent"]);
     });
 
+    it("does what it can while a reload is not possible", async () => {
+        const frame = "defaults\n    retries 2\n";
+        const blocked = { blocked: "1" };
+        const { lines } = await difference(
+            section("web", 1, ["a"]),
+            frame + section("web", 1, ["c"]) + section("new", 1, ["d"]),
+            [],
+            blocked,
+        );
+        assert.deepEqual(lines, [
+            "add add server web/c 127.0.0.1:80  ;enable server web/c",
+            "then set server web/a state maint",
+            "urgent",
+        ]);
+    });
+
     it("forgets what was changed in a worker that runs no more", async () => {
-        assert.deepEqual(await difference(two, section("web", 2, ["a"]), ["out web/b"], "8-1"), {
+        assert.deepEqual(await difference(two, section("web", 2, ["a"]), ["out web/b"], { of: "8-1" }), {
             lines: ["now set server web/b state maint", "lazy"],
             runtime: ["out web/b"],
         });
-        assert.deepEqual(await difference(two, two, ["out web/b"], "8-1"), { lines: ["same"], runtime: [] });
+        assert.deepEqual(await difference(two, two, ["out web/b"], { of: "8-1" }), {
+            lines: ["same"],
+            runtime: [],
+        });
     });
 
     it("says no more on a line than HAProxy reads at once, and everything in order", async () => {

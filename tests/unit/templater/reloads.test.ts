@@ -116,6 +116,34 @@ describe("reloads of a rendered HAProxy", function () {
             ),
         );
 
+    it("that fail do not keep a server in that is gone, nor a new one out", async () => {
+        const page = "/etc/haproxy/errors/unavailable.html";
+        const failures = await scene.balancer.counter("failed_reloads");
+        await scene.register("c");
+        await isWrittenDown("a", "b", "c");
+        await scene.losesNothing(async () => {
+            await scene.deregister("c");
+            await scene.answers("a b");
+            await scene.balancer.insideOf("haproxy", "mv", page, `${page}.away`);
+            try {
+                // A server that moves needs a reload; the others do not have to wait for it.
+                await scene.register("a", { port: scene.portOf("b") });
+                await hasFailed(failures);
+                assert.equal(await scene.used(), "a b");
+                await scene.deregister("b");
+                await scene.register("c");
+                await scene.answers("a c", { within: 5 });
+            } finally {
+                await scene.balancer.insideOf("haproxy", "mv", `${page}.away`, page);
+            }
+            await scene.answers("b c", { within: 15 });
+        });
+        await scene.register("a");
+        await scene.register("b");
+        await scene.deregister("c");
+        await scene.answers("a b");
+    });
+
     it("that fail for a file that HAProxy misses lose no request, and are made when it is there again", async () => {
         const page = "/etc/haproxy/errors/unavailable.html";
         const inHaproxy = (script: string): Promise<string> =>
