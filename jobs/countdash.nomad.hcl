@@ -27,6 +27,12 @@ variable "sidecar_image" {
   description = "Envoy; its entry point must take Envoy's arguments."
 }
 
+variable "dashboard_tags" {
+  type        = list(string)
+  default     = []
+  description = "What the dashboard is tagged with in Consul. Balancers that follow a tag follow `routed`."
+}
+
 variable "dashboard_port" {
   type        = number
   default     = 9002
@@ -145,6 +151,7 @@ job "countdash" {
     service {
       name = "count-dashboard"
       port = "http"
+      tags = var.dashboard_tags
 
       check {
         name     = "http"
@@ -158,6 +165,9 @@ job "countdash" {
         # Nobody calls the dashboard through the mesh.
         sidecar_service {
           disable_default_tcp_check = true
+
+          # Without tags of its own the sidecar gets the dashboard's, and would be routed, too.
+          tags = length(var.dashboard_tags) == 0 ? [] : ["sidecar"]
 
           proxy {
             upstreams {

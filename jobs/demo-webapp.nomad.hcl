@@ -32,6 +32,12 @@ variable "health_path" {
   default = "/"
 }
 
+variable "tags" {
+  type        = list(string)
+  default     = ["web"]
+  description = "What the instances are tagged with in Consul. Balancers that follow a tag follow `routed`."
+}
+
 variable "cpu" {
   type        = number
   default     = 50
@@ -75,11 +81,11 @@ job "demo-webapp" {
     service {
       name = "demo-webapp"
       port = "http"
-      tags = ["web"]
+      tags = var.tags
 
       # Promotion is automatic, by the same check that admits traffic, so canaries are balanced like the others; the tag
       # only tells them apart.
-      canary_tags = ["web", "canary"]
+      canary_tags = concat(var.tags, ["canary"])
 
       check {
         name     = "http"

@@ -17,6 +17,11 @@ export interface CountDashArgs {
     /** The dashboard's port on its machine. Default 9002. A change moves it. */
     dashboardPort?: number;
     /**
+     * What Consul tags the dashboard with, e.g. `["routed"]` for balancers that follow that tag. Default: nothing. The
+     * API is reached through the mesh alone. A change is taken over in place and restarts nothing.
+     */
+    dashboardTags?: readonly string[];
+    /**
      * Whether the dashboard may call the API through the mesh. Default `allow`. A change is effective within a second
      * and restarts nothing.
      */
@@ -51,6 +56,7 @@ export class CountDash extends pulumi.ComponentResource {
                     sidecar_image: args.sidecarImage,
                     node: args.node ?? "",
                     dashboard_port: args.dashboardPort ?? 9002,
+                    ...(args.dashboardTags === undefined ? {} : { dashboard_tags: args.dashboardTags }),
                 },
             },
             childOpts,

@@ -13,6 +13,11 @@ export interface WebAppArgs {
     message: string;
     /** What Consul asks an instance for to see whether it is well. Default `/health`. */
     healthPath?: string;
+    /**
+     * What Consul tags the instances with, e.g. `["routed"]` for balancers that follow that tag. Default `["web"]`. A
+     * change is taken over in place and restarts nothing.
+     */
+    tags?: readonly string[];
 }
 
 /** The web application behind HAProxy: job and Consul service `demo-webapp`. Takes its Nomad provider from the options. */
@@ -32,6 +37,7 @@ export class WebApp extends pulumi.ComponentResource {
                     count: args.count,
                     name: args.message,
                     health_path: args.healthPath ?? "/health",
+                    ...(args.tags === undefined ? {} : { tags: args.tags }),
                 },
             },
             onCluster(this, opts),

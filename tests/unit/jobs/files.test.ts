@@ -14,6 +14,9 @@ interface Check {
 interface Service {
     Name: string;
     Checks: Check[] | null;
+    Tags: string[] | null;
+    CanaryTags: string[] | null;
+    Connect: { SidecarService: { Tags: string[] | null } | null } | null;
 }
 interface Update {
     AutoRevert: boolean;
@@ -124,6 +127,62 @@ describe("the job files", () => {
             const needed = count + Update.Canary + Update.MaxParallel;
             assert.equal(slotCount(count, { minimum: true }), needed);
         }
+    });
+
+    describe("tag what the balancers follow", () => {
+        const services = async (file: string, variables: Record<string, string> = {}) => {
+            const { TaskGroups } = await parse(file, variables);
+            const all = TaskGroups.flatMap((group) => group.Services ?? []);
+            return (name: string): Service => {
+                const found = all.find((service) => service.Name === name);
+                assert.ok(found, `${file} has no service ${name}`);
+                return found;
+            };
+        };
+        const tags = '["routed","tcp=9000"]';
+
+        it("helloworld, canaries included, and not hidden", async () => {
+            const service = await services("helloworld.nomad.hcl");
+            assert.deepEqual(service("helloworld").Tags, ["routed"]);
+            assert.deepEqual(service("helloworld").CanaryTags, ["routed", "canary"]);
+            assert.deepEqual([...(service("hidden").Tags ?? []), ...(service("hidden").CanaryTags ?? [])], []);
+            const other = await services("helloworld.nomad.hcl", { tags });
+            assert.deepEqual(other("helloworld").Tags, ["routed", "tcp=9000"]);
+            assert.deepEqual(other("hidden").Tags ?? [], []);
+        });
+
+        it("demo-webapp only when told to", async () => {
+            const plain = await services("demo-webapp.nomad.hcl");
+            assert.deepEqual(plain("demo-webapp").Tags, ["web"]);
+            assert.deepEqual(plain("demo-webapp").CanaryTags, ["web", "canary"]);
+            const routed = await services("demo-webapp.nomad.hcl", { tags });
+            assert.deepEqual(routed("demo-webapp").Tags, ["routed", "tcp=9000"]);
+            assert.deepEqual(routed("demo-webapp").CanaryTags, ["routed", "tcp=9000", "canary"]);
+        });
+
+        it("the dashboard only when told to, and never its sidecar or the API", async () => {
+            const sidecar = (service: Service) => service.Connect?.SidecarService?.Tags ?? [];
+            const plain = await services("countdash.nomad.hcl");
+            const routed = await services("countdash.nomad.hcl", { dashboard_tags: tags });
+            assert.deepEqual(plain("count-dashboard").Tags ?? [], []);
+            assert.deepEqual(sidecar(plain("count-dashboard")), []);
+            assert.deepEqual(routed("count-dashboard").Tags, ["routed", "tcp=9000"]);
+            // Consul gives a sidecar without tags those of its service.
+            assert.deepEqual(sidecar(routed("count-dashboard")), ["sidecar"]);
+            assert.deepEqual(routed("count-api").Tags ?? [], []);
+        });
+    });
+
+    it("start helloworld's second version beside the first, one instance at a time", async () => {
+        const { Update, TaskGroups } = await parse("helloworld.nomad.hcl", { count: "4" });
+        assert.deepEqual(
+            TaskGroups.map(({ Name, Count }) => [Name, Count]),
+            [
+                ["helloworld", 4],
+                ["hidden", 1],
+            ],
+        );
+        assert.deepEqual([Update.Canary, Update.MaxParallel, Update.AutoPromote], [1, 1, true]);
     });
 
     it("pin what has static ports to a machine only when told to", async () => {
