@@ -6,6 +6,7 @@ import type { z } from "zod";
 import { explainIssue, formatProblems, nearest, type Problem } from "./config-errors";
 import { labs, type LabName } from "./settings/common";
 import { nomadContradictions, nomadSettings, type NomadSettings } from "./settings/nomad";
+import { routedContradictions, routedSettings, type RoutedSettings } from "./settings/routed";
 import { stickyContradictions, stickySettings, type StickySettings } from "./settings/sticky";
 import { templateContradictions, templateSettings, type TemplateSettings } from "./settings/template";
 
@@ -14,6 +15,9 @@ export type Config =
     | ({ lab: "nomad" } & NomadSettings)
     | ({ lab: "sticky" } & StickySettings)
     | ({ lab: "template" } & TemplateSettings);
+
+/** What settings can describe: the labs that can be brought up, and `routed`, which cannot yet. */
+export type DescribedConfig = Config | ({ lab: "routed" } & RoutedSettings);
 
 interface LabSchema {
     /**
@@ -29,6 +33,7 @@ export const schemas: Record<LabName, LabSchema> = {
     nomad: { settings: nomadSettings, contradictions: nomadContradictions },
     sticky: { settings: stickySettings, contradictions: stickyContradictions },
     template: { settings: templateSettings, contradictions: templateContradictions },
+    routed: { settings: routedSettings, contradictions: routedContradictions },
 };
 
 /** Reads the stack's settings; throws one error that lists all problems with their remedies. */
@@ -36,11 +41,18 @@ export function readConfig(): Config {
     const all: Record<string, string> = pulumi.runtime.allConfig();
     const prefix = `${pulumi.getProject()}:`;
     const ours = Object.entries(all).filter(([key]) => key.startsWith(prefix));
-    return parseConfig(Object.fromEntries(ours.map(([key, value]) => [key.slice(prefix.length), value])));
+    const config = parseConfig(
+        Object.fromEntries(ours.map(([key, value]) => [key.slice(prefix.length), value])),
+    );
+    if (config.lab === "routed") {
+        const message = "the lab routed cannot be brought up yet; use nomad, sticky or template";
+        throw new pulumi.RunError(formatProblems([{ path: "lab", message }]));
+    }
+    return config;
 }
 
 /** Parses settings as Pulumi hands them over: every value a string, objects as JSON. */
-export function parseConfig(raw: Record<string, string>): Config {
+export function parseConfig(raw: Record<string, string>): DescribedConfig {
     const problems: Problem[] = [];
     const values: Record<string, unknown> = {};
     const lab = labs.find((name) => name === raw["lab"]) ?? "nomad";
@@ -69,7 +81,7 @@ export function parseConfig(raw: Record<string, string>): Config {
     if (problems.length > 0) {
         throw new pulumi.RunError(formatProblems(problems));
     }
-    return parsed.data as Config;
+    return parsed.data as DescribedConfig;
 }
 
 /** Pulumi.yaml's defaults reach the stacks of every lab; only what a stack file says can be out of place. */

@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Problem } from "../config-errors";
 
 /** The labs that exist; `gatehouse:lab` selects one. */
-export const labs = ["nomad", "sticky", "template"] as const;
+export const labs = ["nomad", "sticky", "template", "routed"] as const;
 export type LabName = (typeof labs)[number];
 
 /** Where machines can run; `gatehouse:substrate` selects one. */
@@ -58,6 +58,16 @@ export function clashingPorts(ports: Record<string, number>): Problem[] {
         taken.set(value, name);
     }
     return problems;
+}
+
+/** Endpoints on a port that a machine's SSH may get: machine N, the last octet of its address, gets ssh + N. */
+export function portsAmongSsh({ ssh, ...ports }: { ssh: number } & Record<string, number>): Problem[] {
+    return Object.entries(ports)
+        .filter(([, value]) => value > ssh && value < ssh + 256)
+        .map(([name, value]) => ({
+            path: `ports.${name}`,
+            message: `port ${value} lies in the range of the machines' SSH ports (${ssh + 1} to ${ssh + 255}); move it or ports.ssh`,
+        }));
 }
 
 /** What is wrong with a subnet, or undefined. A /24 leaves room for the fixed places of all machines. */

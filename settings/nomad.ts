@@ -3,7 +3,7 @@ import { z } from "zod";
 import { maxWebAppCount, slotCount } from "../components/balancers/slots";
 import type { Problem } from "../config-errors";
 import { nomad as place } from "../toolchain/labs.json";
-import { clashingPorts, commonSettings, datacenter, imageReference, port } from "./common";
+import { clashingPorts, commonSettings, datacenter, imageReference, port, portsAmongSsh } from "./common";
 
 /** Settings of the `nomad` lab. */
 export const nomadSettings = z.strictObject({
@@ -26,11 +26,13 @@ export const nomadSettings = z.strictObject({
     /** Machines that vote in Consul's and Nomad's consensus. */
     servers: z
         .strictObject({
-            count: z.union([z.literal(1), z.literal(3), z.literal(5)], {
-                error: "must be 1, 3 or 5: an even number of servers tolerates no more failures than one less",
-            }),
+            count: z
+                .union([z.literal(1), z.literal(3), z.literal(5)], {
+                    error: "must be 1, 3 or 5: an even number of servers tolerates no more failures than one less",
+                })
+                .default(1),
         })
-        .default({ count: 1 }),
+        .prefault({}),
     /** Machines that run jobs. With 0 the servers run them, which is meant for demo labs only. */
     clients: z.strictObject({ count: z.int().min(0).max(20) }).default({ count: 0 }),
     /** The balanced web application. */
@@ -69,16 +71,7 @@ export type NomadSettings = z.output<typeof nomadSettings>;
 
 /** Problems that only several settings together can have. */
 export function nomadContradictions(settings: NomadSettings): Problem[] {
-    const { ssh, ...ports } = settings.ports;
-    const problems = clashingPorts(settings.ports);
-    for (const [name, value] of Object.entries(ports)) {
-        if (value > ssh && value < ssh + 256) {
-            problems.push({
-                path: `ports.${name}`,
-                message: `port ${value} lies in the range of the machines' SSH ports (${ssh + 1} to ${ssh + 255}); move it or ports.ssh`,
-            });
-        }
-    }
+    const problems = [...clashingPorts(settings.ports), ...portsAmongSsh(settings.ports)];
     const needed = slotCount(settings.webapp.count, { minimum: true });
     if (settings.haproxy.slots !== undefined && settings.haproxy.slots < needed) {
         problems.push({

@@ -14,6 +14,7 @@ const firstOffset = { server: 10, client: 20 };
 
 /**
  * The ports that a stack with these settings publishes. Settings that are none are left out: the program refuses them.
+ * So are the SSH ports of other pools than Nomad's default: Docker says when one of those is taken.
  * @param {Record<string, any>} settings
  * @returns {WantedPort[]}
  */
@@ -22,9 +23,10 @@ function wantedPorts(settings) {
     const named = Object.entries(ports)
         .filter(([name]) => name !== "webappTls" || settings["https"]?.enabled === true)
         .map(([name, port]) => ({ name, port }));
+    const clients = settings["lab"] === "routed" ? settings["pools"]?.default : settings["clients"];
     const machines = [
         ...numbered("server", settings["servers"]?.count),
-        ...numbered("client", settings["clients"]?.count),
+        ...numbered("client", clients?.count),
     ];
     const sshPorts = machines.map(({ machine, offset }) => ({
         name: "ssh",

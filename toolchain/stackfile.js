@@ -63,8 +63,8 @@ function settingsOf(stack) {
     }
     const lab = labOf(stack);
     if (isLab(lab)) {
-        const { subnet, ports } = placeOf(lab);
-        Object.assign(settings, { network: { subnet }, ports });
+        const { subnet, ports, servers } = placeOf(lab);
+        Object.assign(settings, { network: { subnet }, ports, servers });
     }
     for (const [key, value] of Object.entries(given)) {
         const name = key.replace(/^gatehouse:/, "");

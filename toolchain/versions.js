@@ -16,7 +16,8 @@ const { hostArchitecture, root } = require("./paths");
  * @property {import("./wheel").WheelSource} [wheel]
  *
  * @typedef {{ tools: string[], images: string[], plugins: string[] }} Needs
- * @typedef {{ subnet: string, ports: Record<string, number> }} Place where a lab is on this computer by default
+ * @typedef {{ subnet: string, ports: Record<string, number>, servers: { count?: number } }} Place where a lab is on
+ * this computer by default, and how many servers it has
  */
 
 /** @type {{ tools: Record<string, Tool>, plugins: Record<string, string>, node: string, debian: string }} */
@@ -62,8 +63,8 @@ function needsOf(lab, where = "gatehouse:lab") {
 
 /** @param {string} lab @returns {Place} */
 function placeOf(lab) {
-    const { subnet = "", ports = {} } = labs[lab] ?? {};
-    return { subnet, ports };
+    const { subnet = "", ports = {}, servers = {} } = labs[lab] ?? {};
+    return { subnet, ports, servers };
 }
 
 /** @param {Tool} tool @returns {import("./vendor").Platform} */

@@ -44,7 +44,7 @@ describe("configuration", () => {
                 const defaults = plain(parseConfig({ lab })) as Record<string, unknown>;
                 for (const [key, value] of documented.filter(([key]) => key in defaults)) {
                     // Labs differ in these: what they share is no default at all.
-                    const own = ["lab", "network", "ports"].includes(key);
+                    const own = ["lab", "network", "ports", "servers"].includes(key);
                     assert.deepEqual(value, own && key !== "lab" ? {} : own ? "nomad" : defaults[key], key);
                 }
             }

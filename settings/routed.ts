@@ -1,0 +1,227 @@
+import { z } from "zod";
+
+import { hostOffset } from "../components/machines/addresses";
+import type { Problem } from "../config-errors";
+import { routed as place } from "../toolchain/labs.json";
+import { clashingPorts, commonSettings, datacenter, imageReference, port, portsAmongSsh } from "./common";
+import { guardSettings, tooManyReloads } from "./guard";
+
+/** The pool whose machines are called `client-1`, `client-2` …; Nomad places jobs there unless they say otherwise. */
+export const defaultPool = "default";
+
+/** Names that no pool may have, with the reason. */
+const reservedPools: Record<string, string> = {
+    server: "is what the machines that vote are called (server-1); choose another name",
+    client: `is what the machines of the pool ${defaultPool} are called (client-1); choose another name`,
+    all: "is Nomad's own name for the machines of every pool; choose another name",
+};
+
+/** What consensus is made for: https://developer.hashicorp.com/consul/docs/concept/consensus#deployment-table */
+const serverCount = z
+    .int()
+    .min(1, { error: "must be at least 1: nothing works without a server" })
+    .max(7, {
+        error: "must be at most 7: a write waits for most of the servers, so more make it slower, not safer (machines that run jobs are in pools)",
+    })
+    .refine((count) => count % 2 === 1 || count < 1 || count > 7, {
+        error: ({ input }) => {
+            const count = Number(input);
+            return `must be odd, such as ${count - 1} or ${count + 1}: ${count} servers tolerate no more failures than ${count - 1}`;
+        },
+    });
+
+/** A part of the machines' names, which are host names of at most 32 characters. */
+const poolName = z.string().regex(/^[a-z]([a-z0-9-]{0,26}[a-z0-9])?$/, {
+    error: "must be lower-case letters, digits and hyphens, at most 28, starting with a letter",
+});
+
+const pool = z.strictObject({
+    /** Machines of the pool. Adding or removing one touches no other. */
+    count: z
+        .int()
+        .min(0)
+        .max(79, { error: "must be at most 79: the network has no more addresses for machines of one name" }),
+});
+
+const instances = z
+    .int()
+    .min(1, { error: "must be at least 1" })
+    .max(100, { error: "must be at most 100 (the memory of the machines ends earlier)" });
+
+/** Raising it makes new ones; the number itself means nothing. */
+const rotation = z.int().min(1).default(1);
+
+/** Settings of the `routed` lab. */
+export const routedSettings = z.strictObject({
+    ...commonSettings(place.subnet),
+    /** Ports on 127.0.0.1 under which the lab's endpoints are published. */
+    ports: z
+        .strictObject({
+            /** The first client's balancer: `<service>.service` by the Host header. */
+            http: port.default(place.ports.http),
+            /** The operators' endpoint of Consul: TLS and a password. */
+            consul: port.default(place.ports.consul),
+            /** The operators' endpoint of Nomad: TLS and a password. */
+            nomad: port.default(place.ports.nomad),
+            dashboard: port.default(place.ports.dashboard),
+            registry: port.default(place.ports.registry),
+            /** The first of the range for the machines' SSH: machine N (the last octet of its address) gets ssh + N. */
+            ssh: z.int().min(1024).max(65000).default(place.ports.ssh),
+        })
+        .prefault({}),
+    /** Consul's and Nomad's datacenter. A change replaces the machines. */
+    datacenter,
+    /** Machines that vote in Consul's and Nomad's consensus, and run no jobs. */
+    servers: z.strictObject({ count: serverCount.default(place.servers.count) }).prefault({}),
+    /**
+     * Machines that run jobs, by Nomad's node pool: `client-1` … are those of the pool `default`, `<pool>-1` … those of
+     * any other. Without any the lab has no jobs.
+     */
+    pools: z.record(poolName, pool).default({ [defaultPool]: { count: 2 } }),
+    /** The certificates of Consul's and Nomad's agents and of the operators' endpoint. */
+    certificates: z
+        .strictObject({
+            /** Days for which a certificate is valid. */
+            lifetimeDays: z
+                .int()
+                .min(1)
+                .max(1825, { error: "must be at most 1825: the CA's own certificate is for 3650 days" })
+                .default(365),
+            /** Days before its end from which an `up` renews a certificate. */
+            earlyRenewalDays: z.int().min(1).default(30),
+            /** Raise it to have new keys and certificates, one node after the other. The CAs stay. */
+            rotation,
+        })
+        .prefault({}),
+    /** The ACL tokens of Consul and Nomad. */
+    tokens: z
+        .strictObject({
+            /** Raise it to have new tokens, one node after the other. */
+            rotation,
+        })
+        .prefault({}),
+    /** The service `helloworld`, which every machine and container reaches as http://helloworld.service. */
+    helloworld: z.strictObject({ count: instances.default(2) }).prefault({}),
+    /** The web application of the `nomad` lab, here as http://demo-webapp.service. */
+    webapp: z
+        .strictObject({
+            count: instances.default(3),
+            /** What it greets with: `Hello from <message>`. */
+            message: z.string().min(1).max(200).default("demo-webapp"),
+            /** An image of your own instead of the one built from images/hello; it must listen on $PORT and answer /health. */
+            image: imageReference.optional(),
+        })
+        .prefault({}),
+    /** The service mesh demo. */
+    countdash: z
+        .strictObject({
+            /** Whether the dashboard may call the API through the mesh. */
+            intention: z.enum(["allow", "deny"]).default("allow"),
+        })
+        .prefault({}),
+    /** The HAProxy on every machine. A change is a reload, one node after the other. */
+    balancer: z
+        .strictObject({
+            /** Whether a balancer asks the instances of other machines only while its own machine has none. */
+            preferLocal: z.boolean().default(false),
+            guard: guardSettings,
+        })
+        .prefault({}),
+});
+
+export type RoutedSettings = z.output<typeof routedSettings>;
+
+/** A machine of the lab before it exists. */
+export interface RoutedNode {
+    /** Stable: the machine's name in every place, `server-1`, `client-2`, `gpu-1`. */
+    name: string;
+    /** The node pool of a machine that runs jobs; servers have none. */
+    pool?: string;
+}
+
+/** The machines of a lab with these settings: servers first, then pool by pool in the order of the setting. */
+export function routedNodes({ servers, pools }: Pick<RoutedSettings, "servers" | "pools">): RoutedNode[] {
+    return [
+        ...numbered("server", servers.count).map((name) => ({ name })),
+        ...Object.entries(pools).flatMap(([name, { count }]) =>
+            numbered(name === defaultPool ? "client" : name, count).map((machine) => ({
+                name: machine,
+                pool: name,
+            })),
+        ),
+    ];
+}
+
+/** Problems that only several settings together can have. */
+export function routedContradictions(settings: RoutedSettings): Problem[] {
+    return [
+        ...clashingPorts(settings.ports),
+        ...portsAmongSsh(settings.ports),
+        ...unusablePools(settings),
+        ...endlessRenewal(settings.certificates),
+        ...tooManyReloads(settings.balancer.guard, "balancer.guard"),
+    ];
+}
+
+function unusablePools(settings: RoutedSettings): Problem[] {
+    const problems: Problem[] = [];
+    const usable: RoutedSettings["pools"] = {};
+    for (const [name, each] of Object.entries(settings.pools)) {
+        if (Object.hasOwn(reservedPools, name)) {
+            problems.push({ path: `pools.${name}`, message: reservedPools[name]! });
+        } else {
+            usable[name] = each;
+        }
+    }
+    const counts = Object.values(usable).map(({ count }) => count);
+    if (Math.max(0, ...counts) > 0 && !((usable[defaultPool]?.count ?? 0) > 0)) {
+        problems.push({
+            path: `pools.${defaultPool}`,
+            message: "has no machine, but the lab's jobs run there; set its count to 1 or more",
+        });
+    }
+    return [...problems, ...withoutAddress(routedNodes({ servers: settings.servers, pools: usable }))];
+}
+
+/** A machine's address follows from its name alone, so two names can meet, and a name's numbers can end. */
+function withoutAddress(nodes: RoutedNode[]): Problem[] {
+    const problems = new Map<string, Problem>();
+    const owners = new Map<number, string>();
+    for (const { name, pool: owner = defaultPool } of nodes) {
+        try {
+            const offset = hostOffset(name);
+            const other = owners.get(offset);
+            if (other !== undefined && !problems.has(owner)) {
+                problems.set(owner, {
+                    path: `pools.${owner}`,
+                    message: `its machine ${name} would have the address of ${other}, since both follow from the names; choose another name for the pool, or fewer machines`,
+                });
+            }
+            owners.set(offset, other ?? name);
+        } catch (error) {
+            if (!problems.has(owner)) {
+                problems.set(owner, {
+                    path: `pools.${owner}.count`,
+                    message: `${(error as Error).message} Choose fewer, or another name for the pool`,
+                });
+            }
+        }
+    }
+    return [...problems.values()];
+}
+
+/** A certificate that is renewed from its first day would be renewed by every `up`. */
+function endlessRenewal({ lifetimeDays, earlyRenewalDays }: RoutedSettings["certificates"]): Problem[] {
+    return earlyRenewalDays < lifetimeDays
+        ? []
+        : [
+              {
+                  path: "certificates.earlyRenewalDays",
+                  message: `${earlyRenewalDays} days before the end is not after the beginning: certificates live ${lifetimeDays} days (certificates.lifetimeDays), and every up would renew them; choose less`,
+              },
+          ];
+}
+
+function numbered(prefix: string, count: number): string[] {
+    return Array.from({ length: count }, (_, index) => `${prefix}-${index + 1}`);
+}
