@@ -1,0 +1,143 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import * as nomad from "@pulumi/nomad";
+import * as pulumi from "@pulumi/pulumi";
+
+import { ports } from "../security/ports";
+import { nomadCaFile } from "./nomad-configuration";
+
+export interface NomadCommandParameters {
+    /** A server's API as that machine reaches it. Default: `https://127.0.0.1:4646`. */
+    api?: string;
+    /** File with the authority of its certificate. Default: the one that `secureNomad` puts there. */
+    ca?: string;
+    /** How long the cluster may take to elect a leader, in seconds. Default: 60. */
+    timeout?: number;
+}
+
+/**
+ * A command, and its input, after which the management token with this secret (a UUID) is known: run on a server, as
+ * often as you like. A cluster takes such a secret once in its life. If it has taken another one the command fails and
+ * says how to recover. It prints `{ bootstrapped, seconds }`; the secret is in the input alone. Pure.
+ */
+export function nomadBootstrap(
+    secret: string,
+    parameters: NomadCommandParameters = {},
+): { create: string; stdin: string } {
+    return pythonCommand("nomad_acl.py", parameters, { secret });
+}
+
+/**
+ * A command, and its input, after which all servers encrypt gossip with this key and know no other. It needs no restart
+ * and does nothing when that is so already; it refuses while a server does not answer. Pure.
+ */
+export function nomadGossipKeyring(
+    keyring: { key: string; secret: string },
+    parameters: NomadCommandParameters = {},
+): { create: string; stdin: string } {
+    return pythonCommand("nomad_keyring.py", parameters, keyring);
+}
+
+/**
+ * What tokens other than the management's may do. Some things Nomad lets management do alone: snapshots, Raft's peers
+ * (reading them, too), handing over leadership, and the ACLs themselves.
+ */
+export const nomadPolicies = {
+    operators: {
+        purpose: "looks at everything and changes nothing; reads no variables and no tokens",
+        rules: `
+namespace "*" {
+  policy       = "read"
+  capabilities = ["read-logs"]
+}
+node_pool "*" {
+  policy = "read"
+}
+node {
+  policy = "read"
+}
+agent {
+  policy = "read"
+}
+operator {
+  policy = "read"
+}
+plugin {
+  policy = "read"
+}
+`.trimStart(),
+    },
+    deploy: {
+        purpose: "runs, scales and stops jobs; opens no shell in them and touches no node",
+        rules: `
+namespace "default" {
+  policy       = "read"
+  capabilities = ["submit-job", "dispatch-job", "scale-job", "read-logs", "alloc-lifecycle"]
+}
+node_pool "*" {
+  policy = "read"
+}
+node {
+  policy = "read"
+}
+`.trimStart(),
+    },
+} as const satisfies Record<string, { purpose: string; rules: string }>;
+
+export type NomadPolicyName = keyof typeof nomadPolicies;
+
+export interface NomadAccessArgs {
+    /** Works with the management token; its address says that the ACLs are bootstrapped. */
+    provider: nomad.Provider;
+    /** A number from 1 up. Another one replaces the tokens, the new before the old. Default: 1. */
+    rotation?: number;
+}
+
+/** A policy and a token for each of {@link nomadPolicies}. */
+export class NomadAccess extends pulumi.ComponentResource {
+    /** The tokens' secrets, as Nomad has made them. Secret. */
+    readonly tokens: Readonly<Record<NomadPolicyName, pulumi.Output<string>>>;
+
+    constructor(name: string, args: NomadAccessArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("gatehouse:clusters:NomadAccess", name, {}, opts);
+        const own = { parent: this, provider: args.provider };
+        const token = (policyName: NomadPolicyName): pulumi.Output<string> => {
+            const { purpose, rules } = nomadPolicies[policyName];
+            const policy = new nomad.AclPolicy(
+                `${name}-${policyName}`,
+                { name: policyName, description: purpose, rulesHcl: rules },
+                own,
+            );
+            return new nomad.AclToken(
+                `${name}-${policyName}-${args.rotation ?? 1}`,
+                { name: policyName, type: "client", policies: [policy.name] },
+                { ...own, additionalSecretOutputs: ["secretId"] },
+            ).secretId;
+        };
+        this.tokens = { operators: token("operators"), deploy: token("deploy") };
+        this.registerOutputs({});
+    }
+}
+
+/**
+ * The scripts of `files/` as one program on the standard input, the secret part after them: it is an argument of `run`,
+ * which the last of the scripts defines.
+ */
+function pythonCommand(
+    script: string,
+    {
+        api = `https://127.0.0.1:${ports.nomadHttp.from}`,
+        ca = nomadCaFile,
+        timeout = 60,
+    }: NomadCommandParameters,
+    secret: object,
+): { create: string; stdin: string } {
+    const sources = ["acl.py", "nomad_api.py", script].map((file) =>
+        readFileSync(join(__dirname, "files", file), "utf8"),
+    );
+    // A JSON text in a JSON string is a string literal of Python's, too.
+    const call = `main_of_nomad(run, json.loads(${JSON.stringify(JSON.stringify(secret))}))\n`;
+    const quoted = JSON.stringify({ api, ca, timeout }).replaceAll("'", `'\\''`);
+    return { create: `python3 - '${quoted}'`, stdin: [...sources, call].join("\n\n") };
+}
