@@ -1,0 +1,305 @@
+import * as assert from "node:assert/strict";
+import { randomBytes, randomUUID } from "node:crypto";
+import { Resolver } from "node:dns/promises";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { consulAclCommand, gossipKeyring } from "../../../components/clusters/consul-acl";
+import { secureConsul } from "../../../components/clusters/consul-configuration";
+import { readinessCommand } from "../../../components/clusters/readiness";
+import { findTool } from "../../support/agents";
+import { run } from "../../support/command";
+import { eventually } from "../../support/poll";
+import { apiOf, ask, authority, localOf, type Member, overSsh, SecureConsul } from "./secure-consul";
+import { listeners, plainRpc, rpcHandshake } from "./secure-probes";
+
+describe("an encrypted Consul cluster", function () {
+    this.timeout(90_000);
+    let cluster: SecureConsul;
+    let servers: Member[] = [];
+    let client: Member;
+
+    before(async () => {
+        cluster = await SecureConsul.create("127.0.40", 3, 1);
+        servers = await Promise.all(cluster.servers.map((node) => cluster.start(node)));
+        const acl = await overSsh(consulAclCommand(cluster.aclPlan(), { api: servers[0]!.api }));
+        assert.equal(acl.code, 0, acl.output);
+        client = await cluster.start(cluster.clients[0]!);
+    });
+    after(async () => {
+        await Promise.all([...servers, client].map((member) => member?.stop()));
+        cluster?.close();
+    });
+
+    const voters = async (): Promise<string[]> => {
+        const { json } = await servers[0]!.ask("/v1/operator/raft/configuration");
+        const peers = json.Servers as { Node: string; Voter: boolean }[];
+        return peers.filter(({ Voter }) => Voter).map(({ Node }) => Node);
+    };
+    const members = async (): Promise<{ Name: string; Status: number }[]> =>
+        (await servers[0]!.ask("/v1/agent/members")).json;
+    /** An intruder's agent, until its log or that of a member shows what became of it. */
+    const intrude = async (
+        overrides: Parameters<SecureConsul["start"]>[1],
+        { address = 91, shows, by }: { address?: number; shows: RegExp; by?: Member },
+    ): Promise<void> => {
+        const node = { name: `intruder-${address}`, address: `127.0.40.${address}` };
+        const intruder = await cluster.start(node, overrides, async (member) => {
+            assert.match((by ?? member).log(), shows);
+        });
+        try {
+            assert.ok(!(await voters()).includes(node.name), "the intruder must not vote");
+        } finally {
+            await intruder.stop();
+        }
+    };
+
+    it("forms: all servers vote, all agents are in the catalogue", async () => {
+        const { create, stdin } = readinessCommand("consul-ready.py", {
+            api: servers[1]!.api,
+            servers: cluster.servers.map(({ name }) => name),
+            clients: cluster.clients.map(({ name }) => name),
+            timeout: 30,
+        });
+        const ready = await run("sh", ["-c", create], {
+            input: stdin,
+            env: { ...process.env, CONSUL_HTTP_TOKEN: cluster.management },
+        });
+        assert.equal(ready.code, 0, ready.output);
+    });
+
+    it("has a check that knows right files from wrong ones", async () => {
+        for (const member of [servers[0]!, client]) {
+            const right = await member.check();
+            assert.equal(right.code, 0, right.output);
+        }
+        const extra = join(client.folder, "consul.d", "extra.json");
+        writeFileSync(extra, JSON.stringify({ no_such_setting: true }));
+        const wrong = await client.check();
+        writeFileSync(extra, "{}");
+        assert.notEqual(wrong.code, 0);
+        assert.match(wrong.output, /no_such_setting/);
+    });
+
+    describe("row 1: certificates", () => {
+        it("lets nobody speak to a server who has no certificate of the lab's authority", async () => {
+            const [{ address }] = cluster.servers as [{ address: string }];
+            const own = await cluster.certificate(cluster.clients[0]!, { names: ["somebody.lab"] });
+            const admitted = await rpcHandshake(address, { cert: own.certPem, key: own.keyPem });
+            assert.equal(admitted.refused, undefined);
+            assert.match((await rpcHandshake(address, {})).refused ?? "let in", /alert|closed/);
+            const stranger = await cluster.certificate(cluster.servers[0]!, {
+                ca: await authority(cluster.pki),
+            });
+            const refused = await rpcHandshake(address, { cert: stranger.certPem, key: stranger.keyPem });
+            assert.match(refused.refused ?? "let in", /alert|closed/);
+            assert.equal(await plainRpc(address), false, "speech without TLS");
+        });
+
+        it("lets no agent with a foreign authority become a server, though it knows the gossip key", async () => {
+            const node = { name: "intruder-91", address: "127.0.40.91" };
+            const foreign = await authority(cluster.pki);
+            await intrude(
+                {
+                    servers: [...cluster.servers, node],
+                    caPem: foreign.cert,
+                    certificate: await cluster.certificate(node, { ca: foreign }),
+                    tokens: { agent: randomUUID(), dns: cluster.dns, initialManagement: randomUUID() },
+                },
+                { shows: /certificate signed by unknown authority|unknown certificate authority|bad certificate/ },
+            );
+        });
+
+        it("believes no server whose certificate is not a server's", async () => {
+            const node = { name: "intruder-92", address: "127.0.40.92" };
+            await intrude(
+                {
+                    servers: [...cluster.servers, node],
+                    certificate: await cluster.certificate(node, { names: ["client.dc1.consul"] }),
+                    tokens: { agent: randomUUID(), dns: cluster.dns, initialManagement: randomUUID() },
+                },
+                { address: 92, shows: /not server\.dc1\.consul|valid for client\.dc1\.consul/, by: servers[0] },
+            );
+        });
+
+        it("offers HTTP, gRPC and DNS on loopback alone", async () => {
+            for (const { node } of [...servers, client]) {
+                const rpc = cluster.servers.includes(node) ? ["tcp:8300"] : [];
+                assert.deepEqual(listeners(node.address), [...rpc, "tcp:8301", "udp:8301"]);
+                assert.deepEqual(listeners(localOf(node)), ["tcp:8500", "tcp:8502", "tcp:8600", "udp:8600"]);
+                await assert.rejects(fetch(`http://${node.address}:8500/v1/status/leader`));
+            }
+        });
+
+        it("gives a client its certificate for its agent token, and nobody without one", async () => {
+            assert.ok(!existsSync(join(client.folder, "consul.d/tls/agent.pem")));
+            const { json } = await client.ask("/v1/agent/self");
+            assert.equal(json.DebugConfig.AutoEncryptTLS, true);
+            // Through the client to a server's RPC, which asks for a certificate.
+            assert.equal((await client.ask("/v1/catalog/nodes")).json.length, 4);
+            await intrude(
+                { tokens: { agent: randomUUID(), dns: cluster.dns } },
+                { address: 93, shows: /AutoEncrypt\.Sign RPC failed.*(ACL not found|token does not exist)/ },
+            );
+            await assert.rejects(fetch(`${apiOf({ name: "", address: "127.0.40.93" })}/v1/status/leader`));
+        });
+
+        it("takes a new certificate by a reload", async () => {
+            const [server] = servers as [Member];
+            const { certPem: cert, keyPem: key } = await cluster.certificate(server.node);
+            const before = await rpcHandshake(server.node.address, { cert, key });
+            const configuration = secureConsul(await cluster.args(server.node));
+            const changed = configuration.files.filter(({ path }) => path.includes("/tls/"));
+            assert.ok(changed.every(({ unit }) => unit?.change === "reload"));
+            server.put({ files: changed });
+            assert.equal((await server.ask("/v1/agent/reload", { method: "PUT" })).status, 200);
+            const later = await rpcHandshake(server.node.address, { cert, key });
+            assert.equal(later.refused, undefined);
+            assert.notEqual(later.serial, before.serial);
+        });
+    });
+
+    describe("row 2: tokens", () => {
+        it("shows nothing to whoever has no token, but answers DNS", async () => {
+            for (const member of [servers[0]!, client]) {
+                const anonymous = (path: string) => member.ask(path, { token: "" });
+                assert.deepEqual((await anonymous("/v1/catalog/nodes")).json, []);
+                assert.deepEqual((await anonymous("/v1/catalog/services")).json, {});
+                assert.deepEqual((await anonymous("/v1/agent/members")).json, []);
+                for (const path of ["/v1/agent/self", "/v1/kv/gatehouse/turn", "/v1/acl/tokens", "/v1/snapshot"]) {
+                    assert.equal((await anonymous(path)).status, 403, path);
+                }
+                const resolver = new Resolver();
+                resolver.setServers([`${localOf(member.node)}:8600`]);
+                assert.deepEqual(await resolver.resolve4("server-2.node.consul"), ["127.0.40.12"]);
+            }
+        });
+
+        it("lets an agent's token keep its own node and no other", async () => {
+            const register = (node: string, token: string) =>
+                client.ask("/v1/catalog/register", {
+                    method: "PUT",
+                    token,
+                    body: { Node: node, Address: "127.0.40.21", SkipNodeUpdate: false },
+                });
+            const token = cluster.agents["client-1"]!;
+            assert.equal((await register("client-1", token)).status, 200);
+            for (const node of ["server-1", "somebody"]) {
+                const refused = await register(node, token);
+                assert.equal(refused.status, 403, node);
+                assert.match(refused.text, /node:write/);
+            }
+            const wrong = await register("client-1", randomUUID());
+            assert.equal(wrong.status, 403);
+            assert.match(wrong.text, /ACL not found|does not exist/);
+        });
+
+        it("takes new tokens by a reload", async () => {
+            const resolver = new Resolver();
+            resolver.setServers([`${localOf(client.node)}:8600`]);
+            const withDns = async (dns: string): Promise<void> => {
+                const { files } = secureConsul(
+                    await cluster.args(client.node, { tokens: { agent: cluster.agents["client-1"]!, dns } }),
+                );
+                const tokens = files.filter(({ path }) => path.endsWith("tokens.json"));
+                assert.equal(tokens[0]!.unit?.change, "reload");
+                client.put({ files: tokens });
+                assert.equal((await client.ask("/v1/agent/reload", { method: "PUT" })).status, 200);
+            };
+            await withDns(randomUUID());
+            await assert.rejects(resolver.resolve4("server-2.node.consul"));
+            await withDns(cluster.dns);
+            assert.deepEqual(await resolver.resolve4("server-2.node.consul"), ["127.0.40.12"]);
+        });
+    });
+
+    describe("row 3: gossip", () => {
+        it("keeps out an agent with another key, certificate or not", async () => {
+            const node = { name: "intruder-94", address: "127.0.40.94" };
+            await intrude(
+                {
+                    servers: [...cluster.servers, node],
+                    certificate: await cluster.certificate(node),
+                    gossipKey: randomBytes(32).toString("base64"),
+                    tokens: { agent: randomUUID(), dns: cluster.dns, initialManagement: randomUUID() },
+                },
+                { address: 94, shows: /No installed keys could decrypt the message/i, by: servers[0] },
+            );
+            assert.ok(!(await members()).some(({ Name }) => Name === node.name));
+        });
+
+        it("changes its key while all agents run", async () => {
+            // Whoever is away would miss it: the script does not begin then.
+            for (const { Name } of (await members()).filter(({ Status }) => Status === 4)) {
+                await servers[0]!.ask(`/v1/agent/force-leave/${Name}?prune`, { method: "PUT" });
+            }
+            const key = randomBytes(32).toString("base64");
+            const rotate = () =>
+                overSsh(gossipKeyring({ key, management: [cluster.management] }, { api: servers[0]!.api }));
+            const first = await rotate();
+            assert.equal(first.code, 0, first.output);
+            assert.deepEqual(
+                { ...JSON.parse(first.stdout), seconds: 0 },
+                { changed: true, removed: 1, agents: 4, seconds: 0 },
+            );
+            const { json } = await servers[0]!.ask("/v1/operator/keyring");
+            assert.deepEqual(json[0].PrimaryKeys, { [key]: 4 });
+            assert.deepEqual(json[0].Keys, { [key]: 4 });
+            const second = await rotate();
+            assert.equal(JSON.parse(second.stdout).changed, false);
+            assert.doesNotMatch(first.output + second.output, new RegExp(key.replace(/[+/=]/g, "\\$&")));
+        });
+    });
+
+    describe("row 4: commands from outside", () => {
+        it("registers no check that runs a command", async () => {
+            const refused = await client.ask("/v1/agent/check/register", {
+                method: "PUT",
+                body: { Name: "script", Args: ["/bin/true"], Interval: "10s" },
+            });
+            assert.equal(refused.status, 400, refused.text);
+            assert.match(refused.text, /Scripts are disabled on this agent/);
+        });
+
+        it("executes nothing for `consul exec`", async () => {
+            const proof = join(client.folder, "executed");
+            const { output } = await run(
+                findTool("consul"),
+                ["exec", `-http-addr=${client.api}`, "-wait=1s", `touch ${proof}`],
+                { env: { ...process.env, CONSUL_HTTP_TOKEN: cluster.management }, timeout: 30 },
+            );
+            assert.match(output, /0 \/ 0 node\(s\) completed/);
+            assert.ok(!existsSync(proof));
+        });
+    });
+
+    describe("row 8: restarts", () => {
+        it("keeps a client's services in the catalogue while its agent restarts", async () => {
+            const token = cluster.management;
+            const service = { Name: "web", Port: 80 };
+            await client.ask("/v1/agent/service/register", { method: "PUT", body: service });
+            const instances = async (): Promise<number> =>
+                (await ask(`${servers[1]!.api}/v1/health/service/web?passing`, { token })).json.length;
+            await eventually("web is registered", async () => assert.equal(await instances(), 1));
+            let restarted = false;
+            const restart = client.restart().finally(() => (restarted = true));
+            let looks = 0;
+            while (!restarted) {
+                assert.equal(await instances(), 1);
+                looks += 1;
+            }
+            await restart;
+            assert.ok(looks > 1);
+        });
+
+        it("lets a server come back with its data, as the one that it was", async () => {
+            const [server] = servers as [Member];
+            await server.ask("/v1/kv/test", { method: "PUT", body: "kept" });
+            const id = (await server.ask("/v1/agent/self")).json.Config.NodeID;
+            await server.restart();
+            assert.equal((await server.ask("/v1/kv/test?raw&stale")).text, '"kept"');
+            assert.equal((await server.ask("/v1/agent/self")).json.Config.NodeID, id);
+            assert.equal((await voters()).length, 3);
+        });
+    });
+});
