@@ -1,0 +1,16 @@
+"""Tells the cluster which nodes it ought to have: what every node reads when it waits for its turn."""
+
+
+def tell(arguments, secrets):
+    consul = consul_agent(arguments["consul"], secrets)
+    deadline = time.monotonic() + arguments["timeout"]
+    while True:
+        complaints = complaints_of(lambda: [] if consul.put("/v1/kv/gatehouse/plan", arguments["plan"]) else ["refused"])
+        if not complaints:
+            return arguments["plan"]
+        if time.monotonic() > deadline:
+            raise Failed(f"The plan of the cluster cannot be written after {arguments['timeout']} s: {complaints[0]}")
+        time.sleep(LOOK)
+
+
+main(tell)

@@ -1,0 +1,103 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import type * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+
+import type { Machine } from "../machines/machine";
+import { sshConnection } from "../machines/readiness";
+
+/** Where a machine remembers what it runs on and whether it is a member of its cluster. */
+export const stateFolder = "/var/lib/gatehouse";
+
+/** How a node takes its turn: what its scripts know about the clusters that it is a member of. */
+export interface RollArgs {
+    /** Whether the node's agents are servers. */
+    role: "server" | "client";
+    consul: {
+        /** The agent's API on the machine itself. Default: `http://127.0.0.1:8500`. */
+        api?: string;
+        /**
+         * A token that may write `gatehouse/` in the KV store, use the operators' endpoints (`operator = "write"`: to
+         * hand leadership over), read all nodes and make an agent leave (`agent_prefix "" { policy = "write" }`).
+         */
+        token: pulumi.Input<string>;
+    };
+    /** Default: there is no Nomad. */
+    nomad?: {
+        /** The agent's API on the machine itself. Default: `https://127.0.0.1:4646`. */
+        api?: string;
+        /** Path of its CA's certificate on the machine; only for https. */
+        ca?: string;
+        /**
+         * For servers a management token: Nomad asks for no less to hand leadership over. For clients one that may
+         * read and write nodes, read operators' endpoints, and list jobs' allocations.
+         */
+        token: pulumi.Input<string>;
+    };
+    /** Seconds after which a node gives up when nothing moves: no turn changes hands, nobody gets well. Default: 300. */
+    timeout?: number;
+    /** Seconds that a client's allocations have to move elsewhere before they are stopped. Default: 60. */
+    drain?: number;
+    /** Seconds after which a turn that was left behind may be taken over. Default: 60. For tests. */
+    abandoned?: number;
+    /** Seconds for which an agent that does not answer is waited for. Default: 15. For tests. */
+    grace?: number;
+    /** The folder of {@link stateFolder}. For tests. */
+    state?: string;
+}
+
+/** A script of `files/` as a command. Everything in `argument` is for everybody to see. Pure. */
+export function scriptCommand(argument: object): string {
+    return `python3 - '${JSON.stringify(argument).replaceAll("'", `'\\''`)}'`;
+}
+
+/**
+ * The script's source, and its secrets, as the command's input: neither is in a command line or an error message. The
+ * files are joined in their order. Pure.
+ */
+export function scriptInput(files: readonly string[], secrets: object): string {
+    const payload = Buffer.from(JSON.stringify(secrets)).toString("base64");
+    const sources = files.map((file) => readFileSync(join(__dirname, "files", file), "utf8"));
+    return [`PAYLOAD = "${payload}"`, ...sources].join("\n\n");
+}
+
+/** What every script that takes turns is told. Pure. */
+export function rollArgument(node: string, roll: RollArgs) {
+    return {
+        node,
+        state: roll.state ?? stateFolder,
+        role: roll.role,
+        timeout: roll.timeout ?? 300,
+        drain: roll.drain ?? 60,
+        consul: { api: roll.consul.api ?? "http://127.0.0.1:8500" },
+        ...(roll.nomad && {
+            nomad: {
+                api: roll.nomad.api ?? "https://127.0.0.1:4646",
+                ...(roll.nomad.ca !== undefined && { ca: roll.nomad.ca }),
+            },
+        }),
+        ...(roll.abandoned !== undefined && { abandoned: roll.abandoned }),
+        ...(roll.grace !== undefined && { grace: roll.grace }),
+    };
+}
+
+/** The tokens as the scripts look for them. */
+export function rollSecrets(roll: RollArgs | undefined): pulumi.Output<{ consul?: string; nomad?: string }> {
+    return pulumi
+        .all([roll?.consul.token, roll?.nomad?.token])
+        .apply(([consul, nomad]) => ({ ...(consul && { consul }), ...(nomad && { nomad }) }));
+}
+
+/** What all commands on machines have in common. */
+export function onMachine(machine: Machine): Omit<command.remote.CommandArgs, "create"> & {
+    connection: pulumi.Output<command.types.input.remote.ConnectionArgs>;
+} {
+    return {
+        connection: sshConnection(machine.connection),
+        // An error carries the output already.
+        logging: "none",
+        // sshd would refuse the variables that hand it over.
+        addPreviousOutputInEnv: false,
+    };
+}
