@@ -114,6 +114,8 @@ describe("base images", () => {
     it("are built after their parents", () => {
         const order = withParents(["machine-nomad", "registry", "base"]);
         assert.deepEqual(order, ["root", "base", "machine-nomad", "registry"]);
+        const whole = ["root", "base", "machine-nomad", "machine-routed"];
+        assert.deepEqual(withParents(["machine-routed"]), whole);
     });
 
     it("are told about the user's proxy, and about nothing else of the environment", () => {

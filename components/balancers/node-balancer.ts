@@ -1,0 +1,245 @@
+import { isIPv4 } from "node:net";
+
+import * as pulumi from "@pulumi/pulumi";
+
+import type { NodeAddress } from "../clusters/node";
+import type { NodeConfiguration, NodeFile } from "../clusters/node-files";
+import { asset, guardAsset, program, unitFile } from "./node/assets";
+import { nodeDns } from "./node/dns";
+import { operatorsFiles, type OperatorsEndpointArgs, operatorsSections } from "./node/operators";
+import { reservedPorts } from "./node/ports";
+
+export { operatorsPorts, type OperatorsEndpointArgs } from "./node/operators";
+
+export interface NodeBalancerArgs {
+    /** The machine that the files are for. */
+    node: NodeAddress;
+    /** The cluster's network, e.g. `10.218.0.0/24`. */
+    network: string;
+    /** Secret id of a Consul token that may read services and nodes. */
+    consulToken: string;
+    /** Services are `<service>.<domain>`. Default: `service`. */
+    domain?: string;
+    /** Other nodes' instances are asked only while this node has none that is well. Default: false. */
+    preferLocal?: boolean;
+    /**
+     * For HAProxy's statistics and metrics and the guard's, on 127.0.0.1:1936; letters, digits, `-`, `_` and `.`.
+     * Default: nobody sees more than `/health` and `/ready`.
+     */
+    stats?: { user: string; password: string };
+    /** What protects against a catalogue that is suddenly short: see guard/README.md. */
+    guard?: NodeGuardArgs;
+    /** The operators' way to Consul and Nomad, on machines that are servers. Default: none. */
+    operators?: OperatorsEndpointArgs;
+}
+
+export interface NodeGuardArgs {
+    /** The share of the instances known before that must still be known; 0 believes every list. Default: 0.5. */
+    minimumShare?: number;
+    /** Whole seconds for which a shorter list is held back. Default: 60. */
+    holdSeconds?: number;
+    /** Reloads that may follow each other at once; then one is made in each gap. Default: 5. */
+    reloadBurst?: number;
+    /** Default: 1000. `reloadBurst` + 15 s / this must stay below 30. */
+    reloadGapMilliseconds?: number;
+}
+
+const units = {
+    haproxy: "haproxy.service",
+    guard: "haproxy-guard.service",
+    metrics: "haproxy-metrics.service",
+    template: "consul-template.service",
+} as const;
+
+const templateFolder = "/etc/consul-template";
+
+/**
+ * HAProxy on a node of a cluster, rendered by consul-template through the guard from the services that are tagged
+ * `routed`, and dnsmasq that sends the node and its containers to it. Pure; the machine has the packages `haproxy`,
+ * `dnsmasq-base` and `socat`, and the program `consul-template` (image `machine-routed`).
+ *
+ * A change of settings interrupts nothing: they are in a file that consul-template watches. Only other unit files restart
+ * HAProxy, which closes its ports for a moment.
+ *
+ * @throws pulumi.InputPropertiesError with everything that is wrong with the arguments, and no secret.
+ */
+export function nodeBalancer(args: NodeBalancerArgs): NodeConfiguration {
+    refuse(args);
+    const { node, network } = args;
+    const dns = nodeDns({ node, network, domain: domainOf(args) });
+    return {
+        files: [...haproxyFiles(args), ...guardFiles(args), ...templateFiles(args), ...dns.files],
+        units: [
+            {
+                name: units.haproxy,
+                check: ["haproxy", "-c", "-f", "/etc/haproxy/bootstrap.cfg"],
+                healthy: [
+                    ...["curl", "--silent", "--fail", "--max-time", "2", "--output", "/dev/null"],
+                    "http://127.0.0.1:1936/health",
+                ],
+            },
+            { name: units.guard },
+            { name: units.metrics },
+            // Active, not "has rendered": it waits for a Consul that may be about to be configured itself.
+            {
+                name: units.template,
+                check: ["consul-template", `-config=${templateFolder}/consul-template.hcl`, "-parse-only"],
+            },
+            ...dns.units,
+        ],
+    };
+}
+
+function haproxyFiles({ operators }: NodeBalancerArgs): NodeFile[] {
+    const reload = { name: units.haproxy, change: "reload" } as const;
+    const sections = operators === undefined ? "" : operatorsSections(operators);
+    return [
+        {
+            path: "/etc/haproxy/bootstrap.cfg",
+            content: asset("bootstrap.cfg") + sections,
+            mode: "0600",
+            owner: "root:root",
+            unit: reload,
+        },
+        ...(operators === undefined ? [] : operatorsFiles(operators, reload)),
+        // Also instead of the package's file, which gives HAProxy's user the folder.
+        {
+            path: "/etc/tmpfiles.d/haproxy.conf",
+            content: "d /run/haproxy 0700 root root -\n",
+            mode: "0644",
+            owner: "root:root",
+        },
+        unitFile(units.haproxy),
+    ];
+}
+
+/** The guard's programs; those that stay are started anew with another version, the others are read at each call. */
+function guardFiles({ guard = {} }: NodeBalancerArgs): NodeFile[] {
+    const restart = { name: units.guard, change: "restart" } as const;
+    const names = ["haproxy-difference.awk", "haproxy-guard.awk", "haproxy-metrics", "haproxy-reload", "haproxy-run"];
+    const settings = {
+        GUARD_MIN_SHARE: guard.minimumShare ?? defaults.minimumShare,
+        GUARD_HOLD: guard.holdSeconds ?? defaults.holdSeconds,
+        RELOAD_BURST: guard.reloadBurst ?? defaults.reloadBurst,
+        RELOAD_GAP: guard.reloadGapMilliseconds ?? defaults.reloadGapMilliseconds,
+    };
+    const environment = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
+    return [
+        ...names.map((name) => program(name, guardAsset(name))),
+        ...["haproxy-common", "haproxy-render"].map((name) => program(name, guardAsset(name), restart)),
+        program("haproxy-refresh", asset("haproxy-refresh")),
+        {
+            path: `${templateFolder}/guard.env`,
+            content: environment.join(""),
+            mode: "0644",
+            owner: "root:root",
+            // consul-template hands them to what it calls, and the watch is started anew along with it.
+            unit: { name: units.template, change: "restart" },
+        },
+        unitFile(units.guard),
+        unitFile(units.metrics),
+    ];
+}
+
+function templateFiles(args: NodeBalancerArgs): NodeFile[] {
+    const restart = { name: units.template, change: "restart" } as const;
+    const file = (name: string, content: string, mode: NodeFile["mode"], unit?: NodeFile["unit"]): NodeFile => ({
+        path: `${templateFolder}/${name}`,
+        content,
+        mode,
+        owner: "root:root",
+        unit,
+    });
+    return [
+        file("consul-template.hcl", asset("consul-template.hcl"), "0644", restart),
+        file("haproxy.ctmpl", asset("haproxy.ctmpl"), "0644", restart),
+        file("token", args.consulToken, "0600", restart),
+        file("balancer.json", `${JSON.stringify(balancerSettings(args), undefined, 2)}\n`, "0600"),
+        unitFile(units.template),
+    ];
+}
+
+/** What haproxy.ctmpl reads. */
+export function balancerSettings(args: NodeBalancerArgs): Record<string, unknown> {
+    return {
+        node: args.node.name,
+        address: args.node.address,
+        domain: domainOf(args),
+        preferLocal: args.preferLocal ?? false,
+        statsUser: args.stats?.user ?? "",
+        statsPassword: args.stats?.password ?? "",
+        reserved: reservedPorts.map(String),
+        operators: args.operators === undefined ? "" : operatorsSections(args.operators),
+    };
+}
+
+const defaults = { minimumShare: 0.5, holdSeconds: 60, reloadBurst: 5, reloadGapMilliseconds: 1000 };
+
+/** How long old workers live and how many reloads they may see (haproxy.ctmpl). */
+const oldWorkers = { seconds: 15, reloads: 30 };
+
+function domainOf({ domain = "service" }: NodeBalancerArgs): string {
+    return domain;
+}
+
+/** Never with a secret in the message. */
+function refuse(args: NodeBalancerArgs): void {
+    const errors: { propertyPath: string; reason: string }[] = [];
+    const must = (right: boolean, propertyPath: string, reason: string): void => {
+        if (!right) {
+            errors.push({ propertyPath, reason });
+        }
+    };
+    const word = /^[A-Za-z0-9._-]+$/;
+    const characters = "must be letters, digits, '-', '_' and '.'";
+    must(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(args.node.name), "node.name", "must be a host name");
+    must(isIPv4(args.node.address), "node.address", "must be an IPv4 address");
+    const [base, length] = args.network.split("/");
+    must(isIPv4(base ?? "") && Number(length) >= 8 && Number(length) <= 32, "network", "must be like 10.218.0.0/24");
+    must(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(args.consulToken), "consulToken", "must be a UUID");
+    must(/^[a-z]([a-z0-9-]*[a-z0-9])?$/.test(domainOf(args)), "domain", "must be one label, such as service");
+    must(domainOf(args) !== "consul", "domain", "consul is Consul's own");
+    for (const [path, account] of Object.entries({ stats: args.stats, operators: args.operators })) {
+        if (account !== undefined) {
+            must(word.test(account.user), `${path}.user`, characters);
+            must(word.test(account.password), `${path}.password`, characters);
+        }
+    }
+    const { operators } = args;
+    if (operators !== undefined) {
+        const { certificate, nomad } = operators;
+        must(/BEGIN CERTIFICATE/.test(certificate.certPem), "operators.certificate.certPem", "is no certificate in PEM");
+        must(/BEGIN .*PRIVATE KEY/.test(certificate.keyPem), "operators.certificate.keyPem", "is no key in PEM");
+        must(/BEGIN CERTIFICATE/.test(nomad.caPem), "operators.nomad.caPem", "is no certificate in PEM");
+        must(word.test(nomad.serverName ?? "localhost"), "operators.nomad.serverName", "must be a host name");
+    }
+    refuseGuard({ ...defaults, ...args.guard }, must);
+    if (errors.length > 0) {
+        const reasons = errors.map(({ propertyPath, reason }) => `${propertyPath}: ${reason}`).join("; ");
+        throw new pulumi.InputPropertiesError({
+            message: `The balancer on ${args.node.name}: ${reasons}`,
+            errors,
+        });
+    }
+}
+
+function refuseGuard(
+    guard: Required<NodeGuardArgs>,
+    must: (right: boolean, propertyPath: string, reason: string) => void,
+): void {
+    const whole = (value: number, least: number, most: number): boolean =>
+        Number.isInteger(value) && value >= least && value <= most;
+    must(guard.minimumShare >= 0 && guard.minimumShare <= 1, "guard.minimumShare", "must be from 0 to 1");
+    must(whole(guard.holdSeconds, 0, 999_999), "guard.holdSeconds", "must be whole seconds, at most 999999");
+    must(whole(guard.reloadBurst, 1, 20), "guard.reloadBurst", "must be a whole number from 1 to 20");
+    must(
+        whole(guard.reloadGapMilliseconds, 1, 600_000),
+        "guard.reloadGapMilliseconds",
+        "must be whole milliseconds, at most 600000",
+    );
+    must(
+        guard.reloadBurst + (oldWorkers.seconds * 1000) / guard.reloadGapMilliseconds < oldWorkers.reloads,
+        "guard",
+        `reloadBurst + ${oldWorkers.seconds} s / reloadGap must stay below ${oldWorkers.reloads}: HAProxy ends older workers`,
+    );
+}

@@ -1,0 +1,112 @@
+import { machineConfig, renderUserData } from "../../../cloud-init";
+import type { NodeConfiguration } from "../../../components/clusters/node-files";
+import { dataSource, systemdInContainer } from "../../../components/machines/docker-machine";
+import { imageReference } from "../../../toolchain/images";
+import { type CommandResult, output, run } from "../../support/command";
+import { eventually } from "../../support/poll";
+import { Root } from "./node-files";
+
+/** One machine of the image `machine-routed` on a network of its own, as the Docker substrate runs it. */
+export class RoutedMachine {
+    readonly name = `gatehouse-test-node-${process.pid}`;
+    readonly network = `10.230.${process.pid % 256}.0/24`;
+    readonly address = `10.230.${process.pid % 256}.10`;
+    private readonly label = `dev.gatehouse.stack=${this.name}`;
+
+    /** With files that are there before it boots; those of a configuration are put in place afterwards. */
+    async boot(prepare: (root: Root) => void): Promise<void> {
+        const flags = [
+            ...systemdInContainer.capabilities.adds.map((each) => `--cap-add=${each}`),
+            ...systemdInContainer.capabilities.drops.map((each) => `--cap-drop=${each}`),
+            ...systemdInContainer.securityOpts.map((each) => `--security-opt=${each}`),
+            ...Object.keys(systemdInContainer.tmpfs).map((each) => `--tmpfs=${each}`),
+            `--cgroupns=${systemdInContainer.cgroupnsMode}`,
+            `--stop-signal=${systemdInContainer.stopSignal}`,
+            "--tty",
+            "--volume=/var/lib/docker",
+        ];
+        await output("docker", [
+            ...["network", "create", "--label", this.label, "--subnet", this.network, this.name],
+        ]);
+        await output("docker", [
+            ...["create", "--name", this.name, "--hostname", "node-1", "--label", this.label, ...flags],
+            ...["--network", this.name, "--ip", this.address, imageReference("machine-routed")],
+        ]);
+        await this.put((root) => {
+            root.write("etc/cloud/cloud.cfg.d/90-gatehouse.cfg", dataSource);
+            root.write("var/lib/cloud/seed/nocloud/meta-data", "instance-id: test\nlocal-hostname: node-1\n");
+            root.write(
+                "var/lib/cloud/seed/nocloud/user-data",
+                renderUserData({ ...machineConfig(), preserve_hostname: true }),
+            );
+            // No container runs here.
+            for (const unit of ["docker.service", "docker.socket", "containerd.service"]) {
+                root.link(`etc/systemd/system/${unit}`, "/dev/null");
+            }
+            prepare(root);
+        });
+        await output("docker", ["start", this.name]);
+        await this.booted();
+    }
+
+    /** Its cloud-init has finished, and all units of its roles run. */
+    async booted(): Promise<void> {
+        await eventually("the document has been read", () => this.inside("test", "-x", "/usr/local/bin/gatehouse-ready"));
+        await this.inside("gatehouse-ready", "90");
+    }
+
+    /** What the configuration of a machine over SSH comes to, the first time. */
+    async configure(configuration: NodeConfiguration): Promise<void> {
+        await this.put((root) => root.take(configuration));
+        for (const { check } of configuration.units.filter((unit) => unit.check !== undefined)) {
+            await this.inside(...check!);
+        }
+        await this.inside("systemctl", "daemon-reload");
+        await this.inside("systemctl", "enable", "--now", ...configuration.units.map(({ name }) => name));
+        await this.healthy(configuration);
+    }
+
+    async healthy({ units }: NodeConfiguration): Promise<void> {
+        for (const { name, healthy } of units) {
+            await eventually(`${name} is healthy`, () =>
+                this.inside(...(healthy ?? ["systemctl", "is-active", name])),
+            );
+        }
+    }
+
+    async put(fill: (root: Root) => void): Promise<void> {
+        const root = new Root();
+        try {
+            fill(root);
+            await output("docker", ["cp", `${root.folder}/.`, `${this.name}:/`]);
+        } finally {
+            root.remove();
+        }
+    }
+
+    /** A command that has to succeed. */
+    inside(...command: string[]): Promise<string> {
+        return output("docker", ["exec", this.name, ...command]);
+    }
+
+    try(...command: string[]): Promise<CommandResult> {
+        return run("docker", ["exec", this.name, ...command]);
+    }
+
+    /** What a page says, after its status: `200 a`. */
+    async page(url: string, ...flags: string[]): Promise<string> {
+        const { stdout } = await this.try("curl", "--silent", "--max-time", "5", "--write-out", "\n%{http_code}", ...flags, url);
+        const lines = stdout.split("\n");
+        return `${lines.pop()} ${lines.join("\n").trim()}`;
+    }
+
+    async restart(): Promise<void> {
+        await output("docker", ["restart", this.name]);
+        await this.booted();
+    }
+
+    async remove(): Promise<void> {
+        await run("docker", ["rm", "--force", "--volumes", this.name]);
+        await run("docker", ["network", "rm", this.name]);
+    }
+}

@@ -1,0 +1,178 @@
+import * as assert from "node:assert/strict";
+
+import { nodeBalancer, type NodeBalancerArgs, type OperatorsEndpointArgs } from "../../../components/balancers/node-balancer";
+import { imageReference } from "../../../toolchain/images";
+import { type Agent, startConsul } from "../../support/agents";
+import { run } from "../../support/command";
+import { forgetAll, type Instance, register, render, section, servers } from "./node-catalogue";
+import { balancerArgs, makePki, operatorsArgs, Root } from "./node-files";
+
+describe("a node's haproxy.cfg, rendered from Consul's catalogue", function () {
+    this.timeout("2m");
+    let consul: Agent;
+    let root: Root;
+    let operators: OperatorsEndpointArgs;
+
+    before(async () => {
+        consul = await startConsul();
+        root = new Root();
+        operators = operatorsArgs(await makePki());
+        root.take(nodeBalancer(balancerArgs({ operators })));
+    });
+    after(async () => {
+        root?.remove();
+        await consul?.stop();
+    });
+    afterEach(() => forgetAll(consul.address));
+
+    async function rendered(instances: Instance[], change: Partial<NodeBalancerArgs> = {}): Promise<string> {
+        await register(consul.address, ...instances);
+        return render(consul.address, balancerArgs(change));
+    }
+
+    /** HAProxy of the machine itself has nothing to say against it. */
+    async function accepted(configuration: string): Promise<void> {
+        root.write("check/haproxy.cfg", configuration);
+        const script = "mkdir -p /run/haproxy; echo 1 > /run/haproxy/servers; haproxy -c -f /root/check/haproxy.cfg";
+        const { code, output } = await run("docker", [
+            ...["run", "--rm", "--network", "none", "--volume", `${root.folder}:/root:ro`],
+            ...["--volume", `${root.folder}/etc/haproxy:/etc/haproxy:ro`, "--entrypoint", "/bin/sh"],
+            ...[imageReference("machine-routed"), "-c", script],
+        ]);
+        assert.equal(code, 0, `${output}\n${configuration}`);
+        assert.doesNotMatch(output, /WARNING|ALERT/, configuration);
+    }
+
+    const routed = ["routed"];
+
+    it("has the services whose instances are tagged, each with those that pass, and no other", async () => {
+        const configuration = await rendered([
+            { service: "web", id: "a", tags: routed },
+            { service: "web", id: "b", tags: [...routed, "v2"], node: "node-1", port: 8081 },
+            { service: "web", id: "untagged" },
+            { service: "web", id: "ill", tags: routed, status: "critical" },
+            { service: "api", id: "c", tags: routed, status: "critical" },
+            { service: "hidden", id: "d" },
+            { service: "web-sidecar-proxy", id: "e", tags: routed },
+        ]);
+        assert.deepEqual(servers(configuration, "backend web"), ["b 10.218.0.21:8081", "a 10.218.0.22:8080"]);
+        assert.deepEqual(servers(configuration, "backend api"), []);
+        assert.match(configuration, /^#guard list services known 2$/m);
+        assert.match(configuration, /^#guard service web known 3 passing 2$/m);
+        assert.match(configuration, /^#guard service api known 1 passing 0$/m);
+        assert.doesNotMatch(configuration, /hidden|sidecar|untagged|left out/);
+        await accepted(configuration);
+    });
+
+    it("is accepted without a service, with the operators' endpoint, and without a password", async () => {
+        for (const change of [{}, { operators }, { stats: undefined }]) {
+            const configuration = await rendered([], change);
+            assert.match(configuration, /^#guard list services known 0$/m);
+            await accepted(configuration);
+        }
+    });
+
+    it("does not depend on the order in which services came", async () => {
+        const instances: Instance[] = ["b", "a", "c"].flatMap((service) =>
+            ["2", "1"].map((id) => ({ service, id: `${service}${id}`, tags: [`check=/${id}`, ...routed] })),
+        );
+        const first = await rendered(instances);
+        await forgetAll(consul.address);
+        assert.equal(await rendered(instances.reverse()), first);
+    });
+
+    it("asks for a page where a tag says so, and for a connection elsewhere", async () => {
+        const configuration = await rendered([
+            { service: "web", id: "a", tags: [...routed, "check=/health"] },
+            { service: "plain", id: "b", tags: [...routed, "check=/x y\n"] },
+        ]);
+        assert.ok(section(configuration, "backend web").includes("option httpchk GET /health"));
+        assert.ok(!section(configuration, "backend plain").some((line) => line.includes("httpchk")));
+        await accepted(configuration);
+    });
+
+    it("gives a service its own port where a tag says so, on the node's address alone", async () => {
+        const configuration = await rendered([
+            { service: "db", id: "a", tags: [...routed, "tcp=5432"] },
+            { service: "web", id: "w", tags: routed },
+        ]);
+        const listen = section(configuration, "listen tcp.db");
+        assert.equal(listen[0], "bind 10.218.0.21:5432");
+        assert.deepEqual(servers(configuration, "listen tcp.db"), ["a 10.218.0.22:8080"]);
+        assert.doesNotMatch(configuration, /^backend db$/m);
+        assert.match(configuration, /^#guard service db known 1 passing 1$/m);
+        await accepted(configuration);
+    });
+
+    it("leaves services out whose port is not theirs to have, and says which and why", async () => {
+        const ports = { low: "22", http: "80", stats: "1936", consul: "8500", dynamic: "20001", text: "x", none: "" };
+        const configuration = await rendered([
+            ...Object.entries(ports).map(([service, port]) => ({
+                service,
+                id: service,
+                tags: [...routed, `tcp=${port}`],
+            })),
+            { service: "a-first", id: "1", tags: [...routed, "tcp=7000"] },
+            { service: "b-second", id: "2", tags: [...routed, "tcp=7000"] },
+            { service: "here", id: "3", tags: [...routed, "tcp=7001"], node: "node-1", port: 7001 },
+            { service: "there", id: "4", tags: [...routed, "tcp=7002"], node: "node-2", port: 7002 },
+        ]);
+        const leftOut = [...configuration.matchAll(/^# left out: (\S+): (.+)$/gm)].map(([, name, why]) => `${name}: ${why}`);
+        const noPort = "its tag tcp=PORT has no port from 1024 to 19999";
+        assert.deepEqual(leftOut, [
+            "b-second: port 7000 belongs to a-first",
+            "consul: port 8500 is not for services",
+            "dynamic: port 20001 is not for services",
+            "here: its instance on this node has port 7001 itself",
+            `http: ${noPort}`,
+            `low: ${noPort}`,
+            `none: ${noPort}`,
+            "stats: port 1936 is not for services",
+            `text: ${noPort}`,
+        ]);
+        assert.deepEqual(
+            [...configuration.matchAll(/^listen (\S+)$/gm)].map(([, name]) => name),
+            ["tcp.a-first", "tcp.there"],
+        );
+        assert.match(configuration, /gatehouse_services\{state=\\"routed\\"\} 2\\n/);
+        assert.match(configuration, /gatehouse_services\{state=\\"left_out\\"\} 9\\n/);
+        await accepted(configuration);
+    });
+
+    it("prefers this node's instances only when asked to", async () => {
+        const instances: Instance[] = [
+            { service: "web", id: "far", tags: routed },
+            { service: "web", id: "near", tags: routed, node: "node-1" },
+        ];
+        const fair = await rendered(instances);
+        assert.deepEqual(servers(fair, "backend web"), ["near 10.218.0.21:8080", "far 10.218.0.22:8080"]);
+        const preferring = await render(consul.address, balancerArgs({ preferLocal: true }));
+        assert.deepEqual(servers(preferring, "backend web"), [
+            "near 10.218.0.21:8080",
+            "far 10.218.0.22:8080 backup",
+        ]);
+        assert.ok(section(preferring, "backend web").includes("option allbackups"));
+        await accepted(preferring);
+    });
+
+    it("takes nothing from the catalogue that could be read as a setting", async () => {
+        const evil = "x\n    bind :1";
+        const configuration = await rendered([
+            { service: "web", id: `a${evil}`, tags: [...routed, `tcp=5000${evil}`] },
+            { service: "api", id: "b", tags: routed, address: `example.org${evil}` },
+            { service: "port", id: "c", tags: routed, port: 0 },
+            { service: "six", id: "d", tags: [...routed, `check=/${evil}`], address: "fd00::1" },
+            { service: "Upper", id: "e", tags: routed },
+            { service: "two words", id: "f", tags: routed },
+            { service: "a.dot", id: "g", tags: routed },
+            { service: `line${evil}`, id: "h", tags: routed },
+        ]);
+        assert.doesNotMatch(configuration, /^\s*bind :1$/m);
+        assert.deepEqual(servers(configuration, "backend six"), ["d fd00::1:8080"]);
+        for (const service of ["api", "port"]) {
+            assert.deepEqual(servers(configuration, `backend ${service}`), []);
+        }
+        assert.equal([...configuration.matchAll(/^# left out: /gm)].length, 5);
+        await accepted(configuration);
+    });
+});
