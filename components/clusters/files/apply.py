@@ -6,6 +6,7 @@ by the next: entries are removed before files are written and come back when the
 """
 
 import copy
+import glob
 import grp
 import hashlib
 import pwd
@@ -126,13 +127,28 @@ class Secrets:
             if file["mode"] in ("0600", "0640"):
                 self.words.update(self.strings(file["content"]))
 
-    @staticmethod
-    def strings(content):
-        # Whatever stands between quotes, or alone on its line, and is too long to be a setting's name.
+    @classmethod
+    def strings(cls, content):
+        try:
+            yield from (each for each in cls.values(json.loads(content)) if len(each) >= 12)
+            return
+        except ValueError:
+            pass
+        # Whatever stands between quotes, or alone, and is too long for a common word.
         for part in content.replace("'", '"').replace("\n", '"').split('"'):
             for word in {part.strip(), *part.split()}:
                 if len(word) >= 12:
                     yield word
+
+    @classmethod
+    def values(cls, value):
+        """The texts in a JSON document; a setting's name is none."""
+        if isinstance(value, str):
+            yield value
+            yield from value.splitlines()
+        elif isinstance(value, (list, dict)):
+            for each in value.values() if isinstance(value, dict) else value:
+                yield from cls.values(each)
 
     def clean(self, text):
         for word in sorted(self.words, key=len, reverse=True):
@@ -321,7 +337,7 @@ def apply(arguments, secrets):
         files.tell_systemd()
         check_all(plans, files, record, saved, turn)
     for unit in gone:
-        systemctl("disable", "--now", unit, check=False)
+        dismiss(unit)
         record.running.pop(unit)
     record.files = {path: True for path in files.wanted}
     record.save()
@@ -339,6 +355,15 @@ def apply(arguments, secrets):
         result["roll"] = settle(machine, turn, work)
     result["seconds"] = round(time.monotonic() - started, 1)
     return result
+
+
+def dismiss(unit):
+    """Stops a unit whose file may be gone already, and forgets that it was wanted at boot."""
+    systemctl("stop", unit, check=False)
+    for wish in glob.glob(f"/etc/systemd/system/*.wants/{glob.escape(unit)}"):
+        os.unlink(wish)
+    systemctl("daemon-reload")
+    systemctl("reset-failed", unit, check=False)
 
 
 def refuse_unknown(files, units):

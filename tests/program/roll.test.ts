@@ -1,0 +1,148 @@
+import * as assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+import { setUp } from "../../toolchain/setup";
+import { needsOf } from "../../toolchain/versions";
+import { root, run, type CommandResult } from "../support/command";
+import { RollCluster } from "../unit/clusters/roll-cluster";
+import { keys, LoggedMachine } from "./roll-ssh";
+import type { Scene } from "./rolling/scene";
+
+describe("nodes that roll, with the real engine", function () {
+    this.timeout("5m");
+    const project = join(__dirname, "rolling");
+    const folder = mkdtempSync(join(tmpdir(), "gatehouse-rolling-"));
+    const log = join(folder, "log");
+    let cluster: RollCluster;
+    let machines: LoggedMachine[] = [];
+    let environment: NodeJS.ProcessEnv;
+    let nodes: Scene["nodes"];
+
+    before(async () => {
+        const ready = await setUp(needsOf("test"), { docker: false, quiet: true });
+        environment = {
+            ...process.env,
+            PATH: [...new Set(ready.toolFolders), process.env["PATH"] ?? ""].join(delimiter),
+            PULUMI_BACKEND_URL: pathToFileURL(folder).href,
+            PULUMI_CONFIG_PASSPHRASE: "",
+            PULUMI_SKIP_UPDATE_CHECK: "true",
+            PULUMI_NODEJS_TRANSPILE_ONLY: "true",
+            PULUMI_NODEJS_TSCONFIG_PATH: join(root, "tsconfig.json"),
+            ...(ready.plugins.home !== undefined && {
+                PULUMI_HOME: ready.plugins.home,
+                PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+            }),
+        };
+        cluster = await RollCluster.start("127.0.45", 3);
+        machines = await Promise.all(cluster.servers.map((name) => LoggedMachine.start(name, log)));
+        nodes = cluster.servers.map((name, index) => ({
+            name,
+            port: machines[index]!.port,
+            api: cluster.api(name),
+            state: cluster.state(name),
+            generation: 1,
+        }));
+        // New machines know nothing.
+        cluster.servers.forEach((name) => rmSync(cluster.state(name), { recursive: true }));
+        mkdirSync(join(folder, "config"));
+        assert.equal((await pulumi("stack", "init", "rolling")).code, 0);
+    });
+    after(async () => {
+        machines.forEach((machine) => machine.stop());
+        await cluster?.stop();
+        rmSync(folder, { recursive: true, force: true });
+    });
+    beforeEach(() => writeFileSync(log, ""));
+
+    function pulumi(...args: string[]): Promise<CommandResult> {
+        const scene: Scene = {
+            log,
+            privateKey: keys.operator.private,
+            hostKey: keys.host.public,
+            rollToken: cluster.roll,
+            nodes,
+        };
+        const config = ["--config-file", join(folder, "config", "Pulumi.rolling.yaml")];
+        const stack = args[0] === "stack" ? [] : ["--stack", "rolling"];
+        return run("pulumi", [...args, ...stack, ...config, "--non-interactive"], {
+            cwd: project,
+            env: { ...environment, ROLLING_SCENE: JSON.stringify(scene) },
+            timeout: 200,
+        });
+    }
+
+    async function up(): Promise<string[]> {
+        const result = await pulumi("up", "--yes", "--skip-preview");
+        assert.equal(result.code, 0, `${result.output}\n${readFileSync(log, "utf8")}`);
+        assert.ok(!result.output.includes(cluster.roll), "the token is not in what the engine prints");
+        return lines();
+    }
+
+    const lines = (): string[] => readFileSync(log, "utf8").trim().split("\n");
+    const of = (all: string[], what: string): string[] =>
+        all.filter((line) => line.endsWith(what)).map((line) => line.split(" ")[0]!);
+
+    it("makes all nodes at once", async () => {
+        const happened = await up();
+        const firstGate = happened.findIndex((line) => line.endsWith("gate ends"));
+        const begun = of(happened.slice(0, firstGate), "configure begins");
+        assert.deepEqual(begun.sort(), cluster.servers, happened.join("\n"));
+        assert.deepEqual(of(happened, "turn begins"), []);
+        assert.deepEqual(of(happened, "gate ends").sort(), cluster.servers);
+        assert.equal(happened.at(-1), "server-1 plan ends");
+    });
+
+    it("changes nothing when nothing has changed", async () => {
+        const preview = await pulumi("preview", "--expect-no-changes");
+        assert.equal(preview.code, 0, preview.output);
+    });
+
+    it("replaces three machines strictly in turn, the leader last", async () => {
+        const leader = await cluster.leader();
+        nodes = nodes.map((node) => ({ ...node, generation: 2 }));
+        const happened = await up();
+        const story = happened.filter((line) => /(turn ends|deleted|made|gate ends)$/.test(line));
+        const order = of(story, "turn ends");
+        assert.equal(order.length, 3, happened.join("\n"));
+        assert.equal(order[2], leader);
+        assert.deepEqual(
+            story,
+            order.flatMap((name) => ["turn ends", "deleted", "made", "gate ends"].map((what) => `${name} ${what}`)),
+            happened.join("\n"),
+        );
+        assert.deepEqual(of(happened, "leave begins"), []);
+        assert.equal(await cluster.turn(), undefined);
+    });
+
+    it("replaces one machine and touches no other", async () => {
+        nodes = nodes.map((node, index) => ({ ...node, generation: index === 1 ? 3 : 2 }));
+        const happened = await up();
+        assert.deepEqual([...new Set(happened.map((line) => line.split(" ")[0]))], ["server-2"]);
+    });
+
+    it("lets a removed node leave before its machine goes", async () => {
+        const leader = await cluster.leader();
+        const gone = [...cluster.servers].reverse().find((name) => name !== leader && name !== "server-1")!;
+        nodes = nodes.filter(({ name }) => name !== gone);
+        const happened = await up();
+        const story = happened.filter((line) => line.startsWith(gone));
+        assert.deepEqual(story, [
+            `${gone} leave begins`,
+            `${gone} leave ends`,
+            `${gone} turn begins`,
+            `${gone} turn ends`,
+            `${gone} deleted`,
+        ]);
+        const others = happened.filter((line) => !line.startsWith(gone));
+        assert.deepEqual(others, ["server-1 plan begins", "server-1 plan ends"]);
+    });
+
+    it("goes as a whole without waiting for anybody", async () => {
+        const result = await pulumi("destroy", "--yes", "--skip-preview");
+        assert.equal(result.code, 0, result.output);
+        assert.equal(readFileSync(log, "utf8"), "");
+    });
+});

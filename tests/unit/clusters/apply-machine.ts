@@ -1,0 +1,103 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+import * as pulumi from "@pulumi/pulumi";
+
+import { machineConfig, renderUserData } from "../../../cloud-init";
+import { configureScript } from "../../../components/clusters/configure";
+import type { NodeConfiguration } from "../../../components/clusters/node-files";
+import type { RollArgs } from "../../../components/clusters/node-script";
+import { dataSource, systemdInContainer } from "../../../components/machines/docker-machine";
+import { run, start, type CommandResult, type RunningCommand } from "../../support/command";
+import { docker, inside } from "../../support/docker";
+import { eventually } from "../../support/poll";
+
+// eslint-disable-next-line @typescript-eslint/no-require-imports
+const { imageReference } = require("../../../toolchain/images.js") as {
+    imageReference(name: string): string;
+};
+
+/** A real machine, as the Docker substrate boots it, that has no role yet. */
+export class ApplyMachine {
+    private constructor(readonly name: string) {}
+
+    static async boot(name: string): Promise<ApplyMachine> {
+        const machine = new ApplyMachine(name);
+        try {
+            await machine.boot();
+            await eventually("the machine has booted", () => inside(name, "gatehouse-ready", "30"), {
+                within: 60,
+            });
+        } catch (error) {
+            await machine.remove();
+            throw error;
+        }
+        return machine;
+    }
+
+    async remove(): Promise<void> {
+        await run("docker", ["rm", "--force", "--volumes", this.name]);
+    }
+
+    inside(...command: string[]): Promise<string> {
+        return inside(this.name, ...command);
+    }
+
+    async read(path: string): Promise<string> {
+        return this.inside("cat", path);
+    }
+
+    async pid(unit: string): Promise<number> {
+        return Number(await this.inside("systemctl", "show", "--property=MainPID", "--value", unit));
+    }
+
+    /** What the resource does over SSH. */
+    async apply(configuration: NodeConfiguration, roll?: RollArgs): Promise<CommandResult> {
+        return (await this.begin(configuration, roll)).done;
+    }
+
+    async begin(configuration: NodeConfiguration, roll?: RollArgs): Promise<RunningCommand> {
+        const { create, stdin } = configureScript({
+            machine: { name: "server-1" },
+            configuration,
+            roll,
+            timeout: 20,
+        });
+        const input = await new Promise<string>((resolve) => pulumi.unsecret(stdin).apply(resolve));
+        return start("docker", ["exec", "--interactive", this.name, "sh", "-c", create], { input });
+    }
+
+    private async boot(): Promise<void> {
+        const flags = [
+            ...systemdInContainer.capabilities.adds.map((each) => `--cap-add=${each}`),
+            ...systemdInContainer.capabilities.drops.map((each) => `--cap-drop=${each}`),
+            ...systemdInContainer.securityOpts.map((each) => `--security-opt=${each}`),
+            ...Object.keys(systemdInContainer.tmpfs).map((each) => `--tmpfs=${each}`),
+            `--cgroupns=${systemdInContainer.cgroupnsMode}`,
+            `--stop-signal=${systemdInContainer.stopSignal}`,
+            "--tty",
+            "--network=none",
+        ];
+        const seed = mkdtempSync(join(tmpdir(), "gatehouse-seed-"));
+        try {
+            for (const [path, content] of Object.entries({
+                "etc/cloud/cloud.cfg.d/90-gatehouse.cfg": dataSource,
+                "var/lib/cloud/seed/nocloud/meta-data": "instance-id: test\nlocal-hostname: server-1\n",
+                "var/lib/cloud/seed/nocloud/user-data": renderUserData({
+                    ...machineConfig(),
+                    preserve_hostname: true,
+                }),
+            })) {
+                mkdirSync(dirname(join(seed, path)), { recursive: true });
+                writeFileSync(join(seed, path), content);
+            }
+            const image = imageReference("machine-nomad");
+            await docker("create", "--name", this.name, "--hostname", "server-1", ...flags, image);
+            await docker("cp", `${seed}/.`, `${this.name}:/`);
+            await docker("start", this.name);
+        } finally {
+            rmSync(seed, { recursive: true, force: true });
+        }
+    }
+}

@@ -1,0 +1,198 @@
+import { randomUUID } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { consulPolicies } from "../../../components/clusters/consul-policies";
+import { rollArgument, scriptCommand, scriptInput } from "../../../components/clusters/node-script";
+import { type Agent, launch } from "../../support/agents";
+import { run, start, type CommandResult, type RunningCommand } from "../../support/command";
+import { eventually } from "../../support/poll";
+
+/** What a script is told that differs from the defaults. */
+export interface Settings {
+    timeout?: number;
+    abandoned?: number;
+    grace?: number;
+    role?: "server" | "client";
+}
+
+/** The record of the turn. */
+export interface TurnRecord {
+    node: string;
+    phase: string;
+    why: string;
+}
+
+/** Real Consul servers, each on an address of its own, with ACLs and the token that takes turns. */
+export class RollCluster {
+    readonly management = randomUUID();
+    readonly roll = randomUUID();
+    readonly folder = mkdtempSync(join(tmpdir(), "gatehouse-roll-"));
+    private readonly agents = new Map<string, Agent>();
+
+    private constructor(
+        private readonly subnet: string,
+        readonly servers: string[],
+    ) {}
+
+    /** `subnet` is three bytes, e.g. `127.0.42`. */
+    static async start(subnet: string, count: number): Promise<RollCluster> {
+        const names = Array.from({ length: count }, (_, index) => `server-${index + 1}`);
+        const cluster = new RollCluster(subnet, names);
+        try {
+            await Promise.all(names.map((name) => cluster.launch(name)));
+            await cluster.admitToken();
+            names.forEach((name) => cluster.remember(name, "member"));
+            await cluster.healthy();
+        } catch (error) {
+            await cluster.stop();
+            throw error;
+        }
+        return cluster;
+    }
+
+    async stop(): Promise<void> {
+        await Promise.all([...this.agents.values()].map((agent) => agent.stop()));
+        rmSync(this.folder, { recursive: true, force: true });
+    }
+
+    api(name: string): string {
+        return `http://${this.subnet}.${10 + Number(name.split("-")[1])}:8500`;
+    }
+
+    agent(name: string): Agent {
+        return this.agents.get(name)!;
+    }
+
+    state(name: string): string {
+        return join(this.folder, name);
+    }
+
+    /** As the node's gate would have left it, or its end. */
+    remember(name: string, standing: string): void {
+        mkdirSync(this.state(name), { recursive: true });
+        writeFileSync(join(this.state(name), "member.json"), JSON.stringify({ standing }));
+    }
+
+    /** One of the node's scripts, as SSH would run it. */
+    script(file: string, name: string, settings: Settings = {}, more: object = {}): [string, string] {
+        const argument = rollArgument(name, {
+            role: "server",
+            grace: 1,
+            timeout: 60,
+            consul: { api: this.api(name), token: "" },
+            state: this.state(name),
+            ...settings,
+        });
+        const sources = ["agents.py", "turn.py", file];
+        return [scriptCommand({ ...argument, ...more }), scriptInput(sources, { consul: this.roll })];
+    }
+
+    begin(file: string, name: string, settings?: Settings, more?: object): RunningCommand {
+        const [command, input] = this.script(file, name, settings, more);
+        return start("sh", ["-c", command], { input });
+    }
+
+    run(file: string, name: string, settings?: Settings, more?: object): Promise<CommandResult> {
+        const [command, input] = this.script(file, name, settings, more);
+        return run("sh", ["-c", command], { input });
+    }
+
+    async ask<T>(path: string, options: { via?: string; method?: string; body?: unknown } = {}): Promise<T> {
+        const response = await fetch(this.api(options.via ?? this.servers[0]!) + path, {
+            method: options.method ?? "GET",
+            ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+            headers: { "X-Consul-Token": this.management, connection: "close" },
+        });
+        const text = await response.text();
+        if (!response.ok && response.status !== 404) {
+            throw new Error(`${path}: ${response.status} ${text}`);
+        }
+        return (response.status === 404 || text === "" ? undefined : JSON.parse(text)) as T;
+    }
+
+    async turn(via?: string): Promise<TurnRecord | undefined> {
+        return this.ask<TurnRecord | undefined>("/v1/kv/gatehouse/turn?raw", { via });
+    }
+
+    async waiting(): Promise<string[]> {
+        const keys = await this.ask<string[] | undefined>("/v1/kv/gatehouse/waiting/?keys");
+        return (keys ?? []).map((key) => key.split("/").pop()!);
+    }
+
+    async leader(via?: string): Promise<string> {
+        const { Servers } = await this.ask<{ Servers: { Node: string; Leader: boolean }[] }>(
+            "/v1/operator/raft/configuration",
+            { via },
+        );
+        return Servers.find((each) => each.Leader)!.Node;
+    }
+
+    /** No turn, nobody waits, and Autopilot content. */
+    async afresh(): Promise<void> {
+        await this.ask("/v1/kv/gatehouse/?recurse", { method: "DELETE" });
+        await this.healthy();
+    }
+
+    async healthy(): Promise<void> {
+        await eventually("Autopilot says healthy", async () => {
+            const health = await this.ask<{ Healthy: boolean; Servers: { Voter: boolean }[] }>(
+                "/v1/operator/autopilot/health",
+            );
+            const voters = health.Servers.filter((each) => each.Voter).length;
+            if (!health.Healthy || voters !== this.agents.size) {
+                throw new Error(JSON.stringify(health));
+            }
+        });
+    }
+
+    private async launch(name: string): Promise<void> {
+        const api = this.api(name);
+        const address = new URL(api).hostname;
+        const others = this.servers.map((each) => new URL(this.api(each)).hostname);
+        const agent = await launch(
+            "consul",
+            {},
+            api,
+            (folder) => {
+                const configuration = {
+                    server: true,
+                    bootstrap_expect: this.servers.length,
+                    node_name: name,
+                    data_dir: join(folder, "data"),
+                    bind_addr: address,
+                    client_addr: address,
+                    ports: { dns: -1, grpc: -1, grpc_tls: -1, serf_wan: -1 },
+                    retry_join: others.filter((each) => each !== address),
+                    retry_interval: "1s",
+                    performance: { raft_multiplier: 1 },
+                    autopilot: { server_stabilization_time: "1s" },
+                    acl: {
+                        enabled: true,
+                        default_policy: "deny",
+                        tokens: { initial_management: this.management, agent: this.management },
+                    },
+                    leave_on_terminate: false,
+                    disable_update_check: true,
+                    log_level: "WARN",
+                };
+                writeFileSync(join(folder, "consul.json"), JSON.stringify(configuration));
+                return ["agent", "-config-file", join(folder, "consul.json")];
+            },
+            async () => {
+                await this.leader(name);
+            },
+        );
+        this.agents.set(name, agent);
+    }
+
+    private async admitToken(): Promise<void> {
+        const policy = { Name: "roll", Rules: consulPolicies.roll.rules };
+        await eventually("Consul takes policies", () =>
+            this.ask("/v1/acl/policy", { method: "PUT", body: policy }),
+        );
+        const token = { SecretID: this.roll, Policies: [{ Name: "roll" }] };
+        await this.ask("/v1/acl/token", { method: "PUT", body: token });
+    }
+}

@@ -1,0 +1,251 @@
+import * as assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import type { CommandResult, RunningCommand } from "../../support/command";
+import { eventually } from "../../support/poll";
+import { RollCluster } from "./roll-cluster";
+
+interface Report {
+    turn?: string;
+    note?: string;
+    handedOver?: string[];
+    waited?: number;
+}
+
+function reportOf(result: CommandResult): Report {
+    assert.equal(result.code, 0, result.output);
+    return JSON.parse(result.stdout) as Report;
+}
+
+describe("the turn in a cluster of three servers", function () {
+    this.timeout(120_000);
+    let cluster: RollCluster;
+    before(async () => {
+        cluster = await RollCluster.start("127.0.42", 3);
+    });
+    after(() => cluster?.stop());
+    beforeEach(async () => {
+        cluster.servers.forEach((name) => cluster.remember(name, "member"));
+        await cluster.afresh();
+    });
+
+    const roles = async (): Promise<{ leader: string; followers: string[] }> => {
+        const leader = await cluster.leader();
+        return { leader, followers: cluster.servers.filter((name) => name !== leader) };
+    };
+
+    it("goes to one after the other of three that ask at once, the leader last", async () => {
+        const { leader, followers } = await roles();
+        const done = new Map<string, Report>();
+        const begin = (name: string): Promise<unknown> =>
+            cluster.begin("let-go.py", name).done.then((result) => done.set(name, reportOf(result)));
+        const all = [leader, ...followers].map(begin);
+        const order: string[] = [];
+        while (order.length < 3) {
+            const [next] = await eventually("the next has its turn", async () => {
+                const fresh = [...done.keys()].filter((name) => !order.includes(name));
+                assert.ok(fresh.length > 0, `done: ${order.join(", ")}; waiting: ${await cluster.waiting()}`);
+                return fresh;
+            });
+            order.push(next!);
+            assert.equal((await cluster.turn())?.node, next);
+            assert.equal((await cluster.turn())?.phase, "replacing");
+            assert.equal(done.size, order.length, "nobody else has it meanwhile");
+            assert.match((await cluster.run("gate.py", next!)).stdout, /"turn": "given back"/);
+        }
+        await Promise.all(all);
+        assert.equal(order[2], leader);
+        assert.deepEqual(done.get(leader)?.handedOver, ["consul"]);
+        assert.notEqual(await cluster.leader(), leader);
+        for (const name of followers) {
+            assert.deepEqual(done.get(name)?.handedOver, []);
+        }
+        assert.deepEqual(await cluster.waiting(), []);
+        assert.equal(await cluster.turn(), undefined);
+    });
+
+    it("is taken again at once by the node that has it from an interrupted update", async () => {
+        const [name] = (await roles()).followers;
+        reportOf(await cluster.run("let-go.py", name!));
+        const again = reportOf(await cluster.run("let-go.py", name!));
+        assert.ok(again.waited! < 3, JSON.stringify(again));
+    });
+
+    it("is taken over from a node that lives on untouched, and not before", async () => {
+        const [left, next] = (await roles()).followers as [string, string];
+        reportOf(await cluster.run("let-go.py", left));
+        const report = reportOf(await cluster.run("let-go.py", next, { abandoned: 3 }));
+        assert.ok(report.waited! >= 3 && report.waited! < 15, JSON.stringify(report));
+        assert.equal((await cluster.turn())?.node, next);
+        // The first one's gate comes too late to take the turn from the second.
+        assert.doesNotMatch((await cluster.run("gate.py", left)).stdout, /given back/);
+        assert.equal((await cluster.turn())?.node, next);
+    });
+
+    it("does not go to a node while another is at work, however long that takes", async () => {
+        const [busy, next] = (await roles()).followers as [string, string];
+        reportOf(await cluster.run("let-go.py", busy));
+        const beats = setInterval(() => {
+            void cluster.ask("/v1/kv/gatehouse/turn", {
+                method: "PUT",
+                body: { node: busy, phase: "configuring", why: "to change", since: "now", beat: Date.now() },
+            });
+        }, 500);
+        try {
+            const waiting = cluster.begin("let-go.py", next, { abandoned: 2 });
+            const entry = async (): Promise<number> => {
+                const found = await cluster.ask<{ at: number } | undefined>(
+                    `/v1/kv/gatehouse/waiting/${next}?raw`,
+                );
+                assert.ok(found, waiting.output());
+                return found.at;
+            };
+            const first = await eventually("it waits", entry);
+            await eventually("it still waits", async () => assert.ok((await entry()) - first > 5));
+            assert.equal((await cluster.turn())?.node, busy);
+            waiting.signal("SIGTERM");
+            await waiting.done;
+        } finally {
+            clearInterval(beats);
+        }
+    });
+
+    it("is refused with a name, a reason and a remedy when nothing moves", async () => {
+        const [holder, next] = (await roles()).followers as [string, string];
+        reportOf(await cluster.run("let-go.py", holder));
+        const result = await cluster.run("let-go.py", next, { timeout: 1 });
+        assert.equal(result.code, 1, result.output);
+        assert.match(result.output, new RegExp(`${next} did not get its turn to be replaced: nothing has moved`));
+        assert.match(result.output, new RegExp(`${holder} has the turn since 20.*\\(to be replaced\\).*alive`));
+        assert.match(result.output, /consul kv delete gatehouse\/turn/);
+        assert.doesNotMatch(result.output, new RegExp(`Traceback|${cluster.roll}`));
+        assert.deepEqual(await cluster.waiting(), []);
+    });
+
+    it("is given up by whoever waits when the change fails on the node that has it", async () => {
+        const [holder, next] = (await roles()).followers as [string, string];
+        reportOf(await cluster.run("let-go.py", holder));
+        const waiting = cluster.begin("let-go.py", next);
+        await eventually("the other waits", async () => assert.deepEqual(await cluster.waiting(), [next]));
+        const failed = { node: holder, phase: "failed", since: "now" };
+        await cluster.ask("/v1/kv/gatehouse/turn", { method: "PUT", body: failed });
+        const result = await waiting.done;
+        assert.equal(result.code, 1, result.output);
+        assert.match(result.output, new RegExp(`${next} is left as it is, because the change has failed on ${holder}`));
+        // The next update may go on.
+        assert.equal(reportOf(await cluster.run("let-go.py", next)).turn, "taken");
+    });
+
+    it("is let go by a script whose update has gone away", async () => {
+        const [holder, next] = (await roles()).followers as [string, string];
+        reportOf(await cluster.run("let-go.py", holder));
+        const [command, input] = cluster.script("let-go.py", next);
+        const session = spawn("sh", ["-c", `${command}; true`], { stdio: ["pipe", "ignore", "ignore"] });
+        session.stdin.end(input);
+        await eventually("it waits", async () => assert.deepEqual(await cluster.waiting(), [next]));
+        session.kill("SIGKILL");
+        await eventually("it has stopped waiting", async () => assert.deepEqual(await cluster.waiting(), []));
+    });
+
+    it("does not wait long for the entry of one that was killed while it waited", async () => {
+        const { leader, followers } = await roles();
+        reportOf(await cluster.run("let-go.py", followers[0]!));
+        const killed = cluster.begin("let-go.py", followers[1]!);
+        await eventually("it waits", async () =>
+            assert.deepEqual(await cluster.waiting(), [followers[1]]),
+        );
+        await killed.kill();
+        await killed.done;
+        assert.match((await cluster.run("gate.py", followers[0]!)).stdout, /given back/);
+        const report = reportOf(await cluster.run("let-go.py", leader));
+        assert.ok(report.waited! >= 8 && report.waited! < 20, JSON.stringify(report));
+        assert.deepEqual(await cluster.waiting(), []);
+    });
+
+    it("is not needed by a machine that never was a member, and not asked for by an expendable one", async () => {
+        const [name] = (await roles()).followers;
+        cluster.remember(name!, "none");
+        writeFileSync(join(cluster.state(name!), "member.json"), "{}");
+        assert.match(reportOf(await cluster.run("let-go.py", name!)).turn!, /not needed/);
+        cluster.remember(name!, "member");
+        writeFileSync(join(cluster.state(name!), "expendable"), "");
+        assert.match(reportOf(await cluster.run("let-go.py", name!)).turn!, /expendable/);
+        assert.equal(await cluster.turn(), undefined);
+    });
+});
+
+describe("the turn in a cluster that is not well", function () {
+    this.timeout(120_000);
+    let cluster: RollCluster;
+    before(async () => {
+        cluster = await RollCluster.start("127.0.43", 3);
+    });
+    after(() => cluster?.stop());
+
+    it("goes to nobody while a server is away, and to a server whose own agent is away neither", async () => {
+        const leader = await cluster.leader();
+        const [away, asking] = cluster.servers.filter((name) => name !== leader) as [string, string];
+        const plan = { plan: { servers: cluster.servers, clients: [] } };
+        assert.equal((await cluster.run("plan.py", leader, {}, plan)).code, 0);
+        await cluster.agent(away).stop();
+        await eventually("the others have noticed", async () => {
+            const members = await cluster.ask<{ Name: string; Status: number }[]>("/v1/agent/members", {
+                via: leader,
+            });
+            assert.notEqual(members.find((each) => each.Name === away)?.Status, 1);
+        });
+        const result = await cluster.run("let-go.py", asking, { timeout: 2 });
+        assert.equal(result.code, 1, result.output);
+        assert.match(result.output, new RegExp(`Consul server ${away} is (failed|not a member|left)`));
+        assert.equal(await cluster.turn(leader), undefined);
+
+        const alone = await cluster.run("let-go.py", away);
+        assert.equal(alone.code, 1, alone.output);
+        assert.match(alone.output, /nobody can say whether the cluster would do without it/);
+        assert.match(alone.output, /touch .*\/expendable/);
+        // A client keeps nothing that others need.
+        assert.match(reportOf(await cluster.run("let-go.py", away, { role: "client" })).turn!, /not taken/);
+    });
+});
+
+describe("the turn of a node that leaves for good", function () {
+    this.timeout(120_000);
+    let cluster: RollCluster;
+    before(async () => {
+        cluster = await RollCluster.start("127.0.44", 3);
+    });
+    after(() => cluster?.stop());
+
+    const leave = (name: string): RunningCommand =>
+        cluster.begin("presence.py", name, {}, { do: "leave", units: [] });
+
+    it("is anybody's once the node has left, and the last server stays", async () => {
+        const leader = await cluster.leader();
+        const [first, second] = cluster.servers.filter((name) => name !== leader) as [string, string];
+        // Both at once: one waits for the other.
+        const results = await Promise.all([leave(first).done, leave(second).done]);
+        results.forEach((result) => assert.equal(result.code, 0, result.output));
+        const { Servers } = await cluster.ask<{ Servers: { Node: string }[] }>(
+            "/v1/operator/raft/configuration",
+            { via: leader },
+        );
+        assert.deepEqual(
+            Servers.map((each) => each.Node),
+            [leader],
+        );
+        assert.equal((await cluster.turn(leader))?.phase, "leaving");
+        for (const name of [first, second]) {
+            assert.match(reportOf(await cluster.run("let-go.py", name)).turn!, /in no cluster/);
+            assert.match((await leave(name).done).stdout, /was no member/);
+        }
+        const last = await leave(leader).done;
+        assert.equal(last.code, 1, last.output);
+        assert.match(last.output, /is the only server: it can go with the whole cluster only/);
+        // Nobody to wait for.
+        const report = reportOf(await cluster.run("let-go.py", leader));
+        assert.match(report.note!, /only server: the service is interrupted/);
+        assert.ok(report.waited! < 3, JSON.stringify(report));
+    });
+});
