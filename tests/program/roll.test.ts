@@ -1,5 +1,5 @@
 import * as assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -16,6 +16,7 @@ describe("nodes that roll, with the real engine", function () {
     const project = join(__dirname, "rolling");
     const folder = mkdtempSync(join(tmpdir(), "gatehouse-rolling-"));
     const log = join(folder, "log");
+    const configuration = join(folder, "Pulumi.rolling.yaml");
     let cluster: RollCluster;
     let machines: LoggedMachine[] = [];
     let environment: NodeJS.ProcessEnv;
@@ -47,8 +48,11 @@ describe("nodes that roll, with the real engine", function () {
         }));
         // New machines know nothing.
         cluster.servers.forEach((name) => rmSync(cluster.state(name), { recursive: true }));
-        mkdirSync(join(folder, "config"));
-        assert.equal((await pulumi("stack", "init", "rolling")).code, 0);
+        const made = await pulumi("stack", "init", "rolling", "--no-select");
+        assert.equal(made.code, 0, made.output);
+        // It has no option for that.
+        writeFileSync(configuration, readFileSync(join(project, "Pulumi.rolling.yaml")));
+        rmSync(join(project, "Pulumi.rolling.yaml"));
     });
     after(async () => {
         machines.forEach((machine) => machine.stop());
@@ -65,9 +69,8 @@ describe("nodes that roll, with the real engine", function () {
             rollToken: cluster.roll,
             nodes,
         };
-        const config = ["--config-file", join(folder, "config", "Pulumi.rolling.yaml")];
-        const stack = args[0] === "stack" ? [] : ["--stack", "rolling"];
-        return run("pulumi", [...args, ...stack, ...config, "--non-interactive"], {
+        const stack = args[0] === "stack" ? [] : ["--stack", "rolling", "--config-file", configuration];
+        return run("pulumi", [...args, ...stack, "--non-interactive"], {
             cwd: project,
             env: { ...environment, ROLLING_SCENE: JSON.stringify(scene) },
             timeout: 200,

@@ -427,7 +427,7 @@ def bring_up(plans, files, record, timeout, caller, result):
 def take_turn(arguments, secrets, machine, caller, needed, restarts, result):
     """The turn, where this node is a working member of its cluster: only then there is something to lose."""
     roll = arguments.get("roll")
-    if roll is None or not needed or machine.standing != "member":
+    if roll is None or machine.standing != "member":
         return None
     consul = consul_agent(roll["consul"], secrets)
     if not consul.answers(roll.get("grace", 15)):
@@ -435,6 +435,9 @@ def take_turn(arguments, secrets, machine, caller, needed, restarts, result):
         return None
     nomad = nomad_agent(roll["nomad"], secrets) if roll.get("nomad") else None
     turn = Turn({**roll, "node": arguments["node"]}, consul, nomad, caller, "configuring")
+    if not needed:
+        # An interrupted run may have come as far as that.
+        return turn if turn.adopt() else None
     if nomad is not None and not nomad.answers(roll.get("grace", 15)):
         # Perhaps it is what has to be mended.
         turn.nomad = None

@@ -99,7 +99,11 @@ class Turn:
     def enter(self, phase):
         """Says how far the work has come."""
         self.phase = phase
-        self.renew()
+        # A sign of life may come between the look and the write.
+        for _ in range(20):
+            if self.renew():
+                return
+            time.sleep(LOOK / 5)
 
     def renew(self):
         record, index = self.record()
@@ -155,13 +159,11 @@ class Turn:
         if self.failures is None:
             # What had failed before this node began to wait belongs to an earlier update.
             self.failures = [failure]
-        if failure is not None:
-            if failure in self.failures:
-                return []
+        if failure is not None and failure not in self.failures:
             raise Failed(f"{self.me} is left as it is, because the change has failed on {node}")
         status = everybody.get(node, {"status": "not a member"})["status"]
         if status == "alive":
-            if same >= self.abandoned:
+            if failure is not None or same >= self.abandoned:
                 return []
         elif record.get("phase") == "leaving" or (self.expected() and not self.planned(node)):
             return []
