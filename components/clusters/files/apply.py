@@ -169,13 +169,25 @@ class Unit:
         self.secrets = secrets
 
     def properties(self):
-        wanted = "ActiveState,SubState,NRestarts,Result,ActiveEnterTimestampMonotonic,UnitFileState,LoadState"
+        wanted = (
+            "ActiveState,SubState,NRestarts,Result,Type,ActiveEnterTimestampMonotonic,UnitFileState,"
+            "ExecMainExitTimestampMonotonic"
+        )
         lines = systemctl("show", self.name, f"--property={wanted}").stdout.splitlines()
-        return dict(line.split("=", 1) for line in lines)
+        found = dict(line.split("=", 1) for line in lines)
+        # Units other than services have fewer properties.
+        return {**dict.fromkeys(wanted.split(","), ""), **found}
 
     @property
     def active(self):
-        return self.properties()["ActiveState"] in ("active", "reloading")
+        now = self.properties()
+        return now["ActiveState"] in ("active", "reloading") or self.has_run(now)
+
+    @staticmethod
+    def has_run(now):
+        """Whether it is a unit that does its work once and has done it."""
+        ran = now["ExecMainExitTimestampMonotonic"] not in ("", "0")
+        return now["Type"] == "oneshot" and now["ActiveState"] == "inactive" and now["Result"] == "success" and ran
 
     def check(self):
         if self.check_command is None:
@@ -236,7 +248,7 @@ class Unit:
             time.sleep(LOOK)
 
     def trouble(self, now):
-        if now["ActiveState"] != "active":
+        if now["ActiveState"] != "active" and not self.has_run(now):
             return f"it is {now['ActiveState']}"
         if self.healthy_command is not None:
             code, said = self.run(self.healthy_command, 10)

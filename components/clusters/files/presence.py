@@ -10,10 +10,10 @@ def come_back(arguments, _secrets):
     if machine.standing not in ("leaving", "left"):
         return {"presence": "member"}
     machine.lock()
-    for unit in arguments["units"]:
-        restarting(unit, True)
-    for unit in arguments["units"]:
+    # The last to stop is the first that the others need.
+    for unit in reversed(arguments["units"]):
         wanted(unit, True)
+        restarting(unit, True)
         systemctl("start", unit)
     machine.standing = "member"
     return {"presence": "returned"}
@@ -40,6 +40,8 @@ def wanted(unit, at_boot):
         marks.reverse()
     if os.path.exists(marks[0]):
         os.replace(marks[0], marks[1])
+    elif at_boot and systemctl("is-enabled", unit, check=False).stdout.strip() == "static":
+        systemctl("add-wants", "multi-user.target", unit)
     systemctl("enable" if at_boot else "disable", unit, check=False)
 
 
