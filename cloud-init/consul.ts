@@ -1,5 +1,5 @@
 import { libraryFolder, unit } from "./base";
-import type { CloudConfig } from "./cloud-config";
+import { type CloudConfig, mergeCloudConfig } from "./cloud-config";
 import { readAsset } from "./files";
 
 export interface ConsulRoleArgs {
@@ -54,19 +54,18 @@ export function consulConfiguration(args: ConsulRoleArgs) {
     };
 }
 
-/** A Consul agent under systemd, not as root. The image or another role provides the `consul` program. */
-export function consulRole(args: ConsulRoleArgs): CloudConfig {
+/**
+ * A machine on which Consul can run under systemd, not as root. The image or another role provides the `consul` program;
+ * without {@link consulRole} nothing starts until configuration arrives and somebody starts `consul.service`.
+ */
+export function consulHost(): CloudConfig {
     return {
         write_files: [
             {
                 path: "/etc/sysusers.d/consul.conf",
                 content: 'u consul - "Consul agent" /var/lib/consul\n',
             },
-            {
-                path: "/etc/consul.d/consul.json",
-                content: `${JSON.stringify(consulConfiguration(args), undefined, 2)}\n`,
-            },
-            ...unit("consul.service", readAsset("consul.service")),
+            { path: "/etc/systemd/system/consul.service", content: readAsset("consul.service") },
             {
                 path: `${libraryFolder}/wait-for-consul`,
                 content: readAsset("wait-for-consul"),
@@ -75,4 +74,17 @@ export function consulRole(args: ConsulRoleArgs): CloudConfig {
         ],
         runcmd: [["systemd-sysusers", "/etc/sysusers.d/consul.conf"]],
     };
+}
+
+/** A Consul agent that is configured by the document and starts when the machine boots. */
+export function consulRole(args: ConsulRoleArgs): CloudConfig {
+    return mergeCloudConfig(consulHost(), {
+        write_files: [
+            {
+                path: "/etc/consul.d/consul.json",
+                content: `${JSON.stringify(consulConfiguration(args), undefined, 2)}\n`,
+            },
+            ...unit("consul.service"),
+        ],
+    });
 }

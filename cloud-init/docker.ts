@@ -7,6 +7,8 @@ export interface DockerRoleArgs {
      * Default: none.
      */
     insecureRegistries?: string[];
+    /** Name servers of the containers. Default: the machine's own, and where it has none but itself, public ones. */
+    dns?: string[];
     /** Installs the engine from the distribution, for machines whose image lacks it. Default: false. */
     install?: boolean;
 }
@@ -14,6 +16,7 @@ export interface DockerRoleArgs {
 /** The container engine, for machines that run Nomad tasks or containers of their own. */
 export function dockerRole(args: DockerRoleArgs = {}): CloudConfig {
     const daemon = {
+        ...(args.dns ? { dns: args.dns } : {}),
         "insecure-registries": args.insecureRegistries ?? [],
         // Containers survive a restart of the engine alone; Nomad finds them again.
         "live-restore": true,

@@ -1,5 +1,5 @@
 import { libraryFolder, unit } from "./base";
-import type { CloudConfig } from "./cloud-config";
+import { type CloudConfig, mergeCloudConfig } from "./cloud-config";
 import { readAsset } from "./files";
 
 /** What a Nomad client runs tasks with. */
@@ -147,29 +147,28 @@ const bridgeSysctls = [
     "",
 ].join("\n");
 
-/** A Nomad agent under systemd. The image or another role provides `nomad` and, for clients, Docker and CNI. */
-export function nomadRole(args: NomadRoleArgs): CloudConfig {
+/**
+ * A machine on which Nomad can run under systemd. The image or another role provides `nomad` and, for clients, Docker and
+ * CNI; without {@link nomadRole} nothing starts until configuration arrives and somebody starts `nomad.service`.
+ */
+export function nomadHost({ client }: { client: boolean }): CloudConfig {
     return {
         write_files: [
-            {
-                path: "/etc/nomad.d/nomad.json",
-                content: `${JSON.stringify(nomadConfiguration(args), undefined, 2)}\n`,
-            },
-            ...unit("nomad.service", readAsset("nomad.service")),
+            { path: "/etc/systemd/system/nomad.service", content: readAsset("nomad.service") },
             // Does nothing where it finds nothing; the unit names it on every machine.
             {
                 path: `${libraryFolder}/forget-networks`,
                 content: readAsset("forget-networks"),
                 permissions: "0755",
             },
-            ...(args.client
+            ...(client
                 ? [
                       { path: "/etc/modules-load.d/gatehouse.conf", content: "br_netfilter\n" },
                       { path: bridgeSysctlsPath, content: bridgeSysctls },
                   ]
                 : []),
         ],
-        ...(args.client
+        ...(client
             ? {
                   runcmd: [
                       ["sh", "-c", "modprobe br_netfilter 2>/dev/null || true"],
@@ -178,4 +177,17 @@ export function nomadRole(args: NomadRoleArgs): CloudConfig {
               }
             : {}),
     };
+}
+
+/** A Nomad agent that is configured by the document and starts when the machine boots. */
+export function nomadRole(args: NomadRoleArgs): CloudConfig {
+    return mergeCloudConfig(nomadHost({ client: args.client !== undefined }), {
+        write_files: [
+            {
+                path: "/etc/nomad.d/nomad.json",
+                content: `${JSON.stringify(nomadConfiguration(args), undefined, 2)}\n`,
+            },
+            ...unit("nomad.service"),
+        ],
+    });
 }

@@ -19,6 +19,10 @@ export interface ClusterReadinessArgs {
     servers: readonly Machine[];
     /** The machines whose agents are clients. */
     clients: readonly Machine[];
+    /** Secret: environment variables of the script, such as the agent's token. Default: none. */
+    environment?: pulumi.Input<Record<string, string>>;
+    /** What has to be done before, e.g. that the agents are configured. */
+    after?: pulumi.Input<unknown>[];
 }
 
 /**
@@ -38,16 +42,20 @@ export function clusterReadiness(
         });
     }
     const machines = [...new Set([...args.servers, ...args.clients])];
+    const script = readinessCommand(args.script, {
+        api: args.api,
+        servers: args.servers.map((machine) => machine.name),
+        clients: args.clients.map((machine) => machine.name),
+        timeout: formationTimeout,
+    });
     return new command.remote.Command(
         `${name}-ready`,
         {
             connection: sshConnection(asked.connection),
-            ...readinessCommand(args.script, {
-                api: args.api,
-                servers: args.servers.map((machine) => machine.name),
-                clients: args.clients.map((machine) => machine.name),
-                timeout: formationTimeout,
-            }),
+            create: script.create,
+            stdin: pulumi
+                .all([script.stdin, args.environment ?? {}])
+                .apply(([source, environment]) => withEnvironment(environment, source)),
             // Its error carries the output already.
             logging: command.remote.Logging.None,
             // sshd would refuse the variables that hand it over.
@@ -55,7 +63,9 @@ export function clusterReadiness(
             triggers: [
                 ...machines.map((machine) => machine.instanceId),
                 // Not a reason to run again, but to wait: a machine that fails to boot reports that itself.
-                pulumi.all(machines.map((machine) => machine.ready)).apply(() => "ready"),
+                pulumi
+                    .all([...machines.map((machine) => machine.ready), ...(args.after ?? [])])
+                    .apply(() => "ready"),
             ],
         },
         opts,
@@ -70,4 +80,12 @@ export function readinessCommand(
     const source = ["poll.py", script].map((file) => readFileSync(join(__dirname, "files", file), "utf8"));
     const argument = JSON.stringify(parameters).replaceAll("'", `'\\''`);
     return { create: `python3 - '${argument}'`, stdin: source.join("\n\n") };
+}
+
+/** The script with variables in its environment: sshd takes none, and a command line can be read by everybody. Pure. */
+export function withEnvironment(environment: Record<string, string>, source: string): string {
+    return Object.keys(environment).length === 0
+        ? source
+        : // A JSON text in a JSON string is a string literal of Python's, too.
+          `import json, os\nos.environ.update(json.loads(${JSON.stringify(JSON.stringify(environment))}))\n\n${source}`;
 }
