@@ -69,7 +69,9 @@ export function configureNode(
 }
 
 /** The script as a command and its input. */
-export function configureScript(args: Omit<ConfigureNodeArgs, "machine" | "triggers"> & { machine: { name: string } }): {
+export function configureScript(
+    args: Omit<ConfigureNodeArgs, "machine" | "triggers"> & { machine: { name: string } },
+): {
     create: string;
     stdin: pulumi.Output<string>;
 } {

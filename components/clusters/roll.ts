@@ -4,7 +4,14 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Machine } from "../machines/machine";
 import { configureNode } from "./configure";
 import type { NodeConfiguration } from "./node-files";
-import { onMachine, rollArgument, type RollArgs, rollSecrets, scriptCommand, scriptInput } from "./node-script";
+import {
+    onMachine,
+    rollArgument,
+    type RollArgs,
+    rollSecrets,
+    scriptCommand,
+    scriptInput,
+} from "./node-script";
 
 export interface RollingNodeArgs {
     /** Its resource has to be deleted before it is replaced. */

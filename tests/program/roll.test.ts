@@ -37,7 +37,7 @@ describe("nodes that roll, with the real engine", function () {
                 PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
             }),
         };
-        cluster = await RollCluster.start("127.0.45", 3);
+        cluster = await RollCluster.start("127.42.4", 3);
         machines = await Promise.all(cluster.servers.map((name) => LoggedMachine.start(name, log)));
         nodes = cluster.servers.map((name, index) => ({
             name,
@@ -114,7 +114,9 @@ describe("nodes that roll, with the real engine", function () {
         assert.equal(order[2], leader);
         assert.deepEqual(
             story,
-            order.flatMap((name) => ["turn ends", "deleted", "made", "gate ends"].map((what) => `${name} ${what}`)),
+            order.flatMap((name) =>
+                ["turn ends", "deleted", "made", "gate ends"].map((what) => `${name} ${what}`),
+            ),
             happened.join("\n"),
         );
         assert.deepEqual(of(happened, "leave begins"), []);

@@ -206,6 +206,7 @@ describe("a node's configuration on a real machine", function () {
                         node_name: "server-1",
                         data_dir: "/var/lib/lone",
                         bind_addr: "127.0.0.1",
+                        performance: { raft_multiplier: 1 },
                         log_level: level,
                     }),
                     mode: "0644",

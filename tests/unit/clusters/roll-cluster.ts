@@ -36,12 +36,18 @@ export class RollCluster {
         readonly servers: string[],
     ) {}
 
-    /** `subnet` is three bytes, e.g. `127.0.42`. */
+    /** `subnet` is three bytes, e.g. `127.42.1`. */
     static async start(subnet: string, count: number): Promise<RollCluster> {
         const names = Array.from({ length: count }, (_, index) => `server-${index + 1}`);
         const cluster = new RollCluster(subnet, names);
         try {
-            await Promise.all(names.map((name) => cluster.launch(name)));
+            // All of them settle, so that none starts after the others were stopped.
+            const launched = await Promise.allSettled(names.map((name) => cluster.launch(name)));
+            launched.forEach((each) => {
+                if (each.status === "rejected") {
+                    throw each.reason;
+                }
+            });
             await cluster.admitToken();
             names.forEach((name) => cluster.remember(name, "member"));
             await cluster.healthy();

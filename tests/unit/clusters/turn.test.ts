@@ -23,7 +23,7 @@ describe("the turn in a cluster of three servers", function () {
     this.timeout(120_000);
     let cluster: RollCluster;
     before(async () => {
-        cluster = await RollCluster.start("127.0.42", 3);
+        cluster = await RollCluster.start("127.42.1", 3);
     });
     after(() => cluster?.stop());
     beforeEach(async () => {
@@ -117,8 +117,14 @@ describe("the turn in a cluster of three servers", function () {
         reportOf(await cluster.run("let-go.py", holder));
         const result = await cluster.run("let-go.py", next, { timeout: 1 });
         assert.equal(result.code, 1, result.output);
-        assert.match(result.output, new RegExp(`${next} did not get its turn to be replaced: nothing has moved`));
-        assert.match(result.output, new RegExp(`${holder} has the turn since 20.*\\(to be replaced\\).*alive`));
+        assert.match(
+            result.output,
+            new RegExp(`${next} did not get its turn to be replaced: nothing has moved`),
+        );
+        assert.match(
+            result.output,
+            new RegExp(`${holder} has the turn since 20.*\\(to be replaced\\).*alive`),
+        );
         assert.match(result.output, /consul kv delete gatehouse\/turn/);
         assert.doesNotMatch(result.output, new RegExp(`Traceback|${cluster.roll}`));
         assert.deepEqual(await cluster.waiting(), []);
@@ -133,7 +139,10 @@ describe("the turn in a cluster of three servers", function () {
         await cluster.ask("/v1/kv/gatehouse/turn", { method: "PUT", body: failed });
         const result = await waiting.done;
         assert.equal(result.code, 1, result.output);
-        assert.match(result.output, new RegExp(`${next} is left as it is, because the change has failed on ${holder}`));
+        assert.match(
+            result.output,
+            new RegExp(`${next} is left as it is, because the change has failed on ${holder}`),
+        );
         // The next update may go on.
         assert.equal(reportOf(await cluster.run("let-go.py", next)).turn, "taken");
     });
@@ -153,9 +162,7 @@ describe("the turn in a cluster of three servers", function () {
         const { leader, followers } = await roles();
         reportOf(await cluster.run("let-go.py", followers[0]!));
         const killed = cluster.begin("let-go.py", followers[1]!);
-        await eventually("it waits", async () =>
-            assert.deepEqual(await cluster.waiting(), [followers[1]]),
-        );
+        await eventually("it waits", async () => assert.deepEqual(await cluster.waiting(), [followers[1]]));
         await killed.kill();
         await killed.done;
         assert.match((await cluster.run("gate.py", followers[0]!)).stdout, /given back/);
@@ -180,7 +187,7 @@ describe("the turn in a cluster that is not well", function () {
     this.timeout(120_000);
     let cluster: RollCluster;
     before(async () => {
-        cluster = await RollCluster.start("127.0.43", 3);
+        cluster = await RollCluster.start("127.42.2", 3);
     });
     after(() => cluster?.stop());
 
@@ -214,7 +221,7 @@ describe("the turn of a node that leaves for good", function () {
     this.timeout(120_000);
     let cluster: RollCluster;
     before(async () => {
-        cluster = await RollCluster.start("127.0.44", 3);
+        cluster = await RollCluster.start("127.42.3", 3);
     });
     after(() => cluster?.stop());
 
