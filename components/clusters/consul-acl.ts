@@ -30,8 +30,9 @@ export interface ConsulAclArgs {
         /** The authority of Nomad's certificates (PEM). */
         caPem: string;
         /**
-         * Where the leader among Consul's servers reads the keys that Nomad signs identities with. Default: Nomad on
-         * the same machine, which every Consul server of this arrangement has.
+         * Where the leader among Consul's servers reads the keys that Nomad signs identities with. It must answer
+         * when the plan is carried out for the first time: Consul tries it. Default: Nomad on the same machine, which
+         * every Consul server of this arrangement has.
          */
         jwksUrl?: string;
     };
@@ -210,13 +211,9 @@ function accessorId(datacenter: string, name: string, generation: number): strin
     hash[6] = (hash[6]! & 0x0f) | 0x50;
     hash[8] = (hash[8]! & 0x3f) | 0x80;
     const hex = hash.toString("hex");
-    return [
-        hex.slice(0, 8),
-        hex.slice(8, 12),
-        hex.slice(12, 16),
-        hex.slice(16, 20),
-        hex.slice(20, 32),
-    ].join("-");
+    return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join(
+        "-",
+    );
 }
 
 /** Drawn once at random. */

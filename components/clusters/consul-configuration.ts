@@ -1,5 +1,4 @@
-import * as pulumi from "@pulumi/pulumi";
-
+import { type ArgumentProblem, refuseArguments } from "../security/arguments";
 import { ports } from "../security/ports";
 import { isServer, type NodeAddress } from "./node";
 import type { NodeConfiguration, NodeFile } from "./node-files";
@@ -220,10 +219,10 @@ function json(value: object): string {
 /** Never with a secret in the message. */
 function refuse(args: SecureConsulArgs): void {
     const server = isServer(args.node, args.servers);
-    const errors: { propertyPath: string; reason: string }[] = [];
+    const problems: ArgumentProblem[] = [];
     const refuseWhen = (wrong: boolean, propertyPath: string, reason: string): void => {
         if (wrong) {
-            errors.push({ propertyPath, reason });
+            problems.push({ propertyPath, reason });
         }
     };
     refuseWhen(args.servers.length === 0, "servers", "a cluster needs at least one server");
@@ -234,7 +233,11 @@ function refuse(args: SecureConsulArgs): void {
         "must be 32 bytes in base64, e.g. a RandomBytes with length 32",
     );
     for (const [name, secret] of Object.entries(args.tokens)) {
-        refuseWhen(secret !== undefined && !uuid.test(secret), `tokens.${name}`, "must be a UUID, e.g. a RandomUuid");
+        refuseWhen(
+            secret !== undefined && !uuid.test(secret),
+            `tokens.${name}`,
+            "must be a UUID in lower case",
+        );
     }
     refuseWhen(server && !args.certificate, "certificate", "a server needs its own");
     refuseWhen(
@@ -252,13 +255,7 @@ function refuse(args: SecureConsulArgs): void {
         "tokens.initialManagement",
         "must not be on a client; leave it out",
     );
-    if (errors.length > 0) {
-        const reasons = errors.map(({ propertyPath, reason }) => `${propertyPath}: ${reason}`).join("; ");
-        throw new pulumi.InputPropertiesError({
-            message: `Consul on ${args.node.name}: ${reasons}`,
-            errors,
-        });
-    }
+    refuseArguments(`Consul on ${args.node.name}`, problems);
 }
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

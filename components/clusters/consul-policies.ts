@@ -57,7 +57,7 @@ export const consulPolicies = {
         // A bearer of this token is as mighty as a manager.
         rules: 'acl = "write"\n',
     },
-    operators: {
+    operator: {
         purpose: "looks at everything and changes nothing; reads no keys and no tokens",
         rules: [
             readAgents,

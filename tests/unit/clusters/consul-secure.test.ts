@@ -4,13 +4,14 @@ import { Resolver } from "node:dns/promises";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { consulAclCommand, gossipKeyring } from "../../../components/clusters/consul-acl";
+import { consulAcl, consulAclCommand, gossipKeyring } from "../../../components/clusters/consul-acl";
 import { secureConsul } from "../../../components/clusters/consul-configuration";
 import { readinessCommand } from "../../../components/clusters/readiness";
 import { findTool } from "../../support/agents";
 import { run } from "../../support/command";
 import { eventually } from "../../support/poll";
 import { apiOf, ask, authority, localOf, type Member, overSsh, SecureConsul } from "./secure-consul";
+import type { IdentityProvider } from "./secure-identities";
 import { listeners, plainRpc, rpcHandshake } from "./secure-probes";
 
 describe("an encrypted Consul cluster", function () {
@@ -18,16 +19,20 @@ describe("an encrypted Consul cluster", function () {
     let cluster: SecureConsul;
     let servers: Member[] = [];
     let client: Member;
+    let nomad: IdentityProvider;
 
     before(async () => {
         cluster = await SecureConsul.create("127.0.40", 3, 1);
         servers = await Promise.all(cluster.servers.map((node) => cluster.start(node)));
-        const acl = await overSsh(consulAclCommand(cluster.aclPlan(), { api: servers[0]!.api }));
+        nomad = await cluster.identityProvider("127.0.40");
+        const plan = consulAcl(cluster.aclArgs(nomad.url));
+        const acl = await overSsh(consulAclCommand(plan, { api: servers[0]!.api }));
         assert.equal(acl.code, 0, acl.output);
         client = await cluster.start(cluster.clients[0]!);
     });
     after(async () => {
         await Promise.all([...servers, client].map((member) => member?.stop()));
+        nomad?.close();
         cluster?.close();
     });
 
@@ -36,8 +41,20 @@ describe("an encrypted Consul cluster", function () {
         const peers = json.Servers as { Node: string; Voter: boolean }[];
         return peers.filter(({ Voter }) => Voter).map(({ Node }) => Node);
     };
+    const startedAt = async (member: Member): Promise<string> =>
+        /^.*Starting Consul agent.*$/m.exec(member.log().split("\n").reverse().join("\n"))?.[0] ?? "";
     const members = async (): Promise<{ Name: string; Status: number }[]> =>
         (await servers[0]!.ask("/v1/agent/members")).json;
+    /** Whoever knows the gossip key is a member; agents would ask a failed server for as long as they know it. */
+    const forget = async (name: string): Promise<void> => {
+        await servers[0]!.ask(`/v1/agent/force-leave/${name}?prune`, { method: "PUT" });
+        await eventually(`all forget ${name}`, async () => {
+            for (const member of [...servers, client]) {
+                const { json } = await member.ask("/v1/agent/members");
+                assert.ok(!json.some(({ Name }: { Name: string }) => Name === name), member.node.name);
+            }
+        });
+    };
     /** An intruder's agent, until its log or that of a member shows what became of it. */
     const intrude = async (
         overrides: Parameters<SecureConsul["start"]>[1],
@@ -51,6 +68,7 @@ describe("an encrypted Consul cluster", function () {
             assert.ok(!(await voters()).includes(node.name), "the intruder must not vote");
         } finally {
             await intruder.stop();
+            await forget(node.name);
         }
     };
 
@@ -106,7 +124,9 @@ describe("an encrypted Consul cluster", function () {
                     certificate: await cluster.certificate(node, { ca: foreign }),
                     tokens: { agent: randomUUID(), dns: cluster.dns, initialManagement: randomUUID() },
                 },
-                { shows: /certificate signed by unknown authority|unknown certificate authority|bad certificate/ },
+                {
+                    shows: /certificate signed by unknown authority|unknown certificate authority|bad certificate/,
+                },
             );
         });
 
@@ -118,7 +138,11 @@ describe("an encrypted Consul cluster", function () {
                     certificate: await cluster.certificate(node, { names: ["client.dc1.consul"] }),
                     tokens: { agent: randomUUID(), dns: cluster.dns, initialManagement: randomUUID() },
                 },
-                { address: 92, shows: /not server\.dc1\.consul|valid for client\.dc1\.consul/, by: servers[0] },
+                {
+                    address: 92,
+                    shows: /not server\.dc1\.consul|valid for client\.dc1\.consul/,
+                    by: servers[0],
+                },
             );
         });
 
@@ -166,7 +190,12 @@ describe("an encrypted Consul cluster", function () {
                 assert.deepEqual((await anonymous("/v1/catalog/nodes")).json, []);
                 assert.deepEqual((await anonymous("/v1/catalog/services")).json, {});
                 assert.deepEqual((await anonymous("/v1/agent/members")).json, []);
-                for (const path of ["/v1/agent/self", "/v1/kv/gatehouse/turn", "/v1/acl/tokens", "/v1/snapshot"]) {
+                for (const path of [
+                    "/v1/agent/self",
+                    "/v1/kv/gatehouse/turn",
+                    "/v1/acl/tokens",
+                    "/v1/snapshot",
+                ]) {
                     assert.equal((await anonymous(path)).status, 403, path);
                 }
                 const resolver = new Resolver();
@@ -183,7 +212,8 @@ describe("an encrypted Consul cluster", function () {
                     body: { Node: node, Address: "127.0.40.21", SkipNodeUpdate: false },
                 });
             const token = cluster.agents["client-1"]!;
-            assert.equal((await register("client-1", token)).status, 200);
+            const own = await register("client-1", token);
+            assert.equal(own.status, 200, own.text);
             for (const node of ["server-1", "somebody"]) {
                 const refused = await register(node, token);
                 assert.equal(refused.status, 403, node);
@@ -229,10 +259,6 @@ describe("an encrypted Consul cluster", function () {
         });
 
         it("changes its key while all agents run", async () => {
-            // Whoever is away would miss it: the script does not begin then.
-            for (const { Name } of (await members()).filter(({ Status }) => Status === 4)) {
-                await servers[0]!.ask(`/v1/agent/force-leave/${Name}?prune`, { method: "PUT" });
-            }
             const key = randomBytes(32).toString("base64");
             const rotate = () =>
                 overSsh(gossipKeyring({ key, management: [cluster.management] }, { api: servers[0]!.api }));
@@ -257,7 +283,7 @@ describe("an encrypted Consul cluster", function () {
                 method: "PUT",
                 body: { Name: "script", Args: ["/bin/true"], Interval: "10s" },
             });
-            assert.equal(refused.status, 400, refused.text);
+            assert.ok(refused.status >= 400, refused.text);
             assert.match(refused.text, /Scripts are disabled on this agent/);
         });
 
@@ -270,6 +296,46 @@ describe("an encrypted Consul cluster", function () {
             );
             assert.match(output, /0 \/ 0 node\(s\) completed/);
             assert.ok(!existsSync(proof));
+        });
+    });
+
+    describe("row 7: servers", () => {
+        it("grow to five and shrink to three again, and nobody else restarts", async () => {
+            const started = await Promise.all(servers.map(startedAt));
+            const more = [4, 5].map((index) => ({
+                name: `server-${index}`,
+                address: `127.0.40.${10 + index}`,
+            }));
+            const five = [...cluster.servers, ...more];
+            // The others still expect three: their files are not read again.
+            const joined = await Promise.all(more.map((node) => cluster.start(node, { servers: five })));
+            try {
+                await eventually("five servers vote", async () => {
+                    assert.deepEqual(
+                        (await voters()).sort(),
+                        five.map(({ name }) => name),
+                    );
+                });
+            } finally {
+                for (const member of joined) {
+                    await member.ask("/v1/agent/leave", { method: "PUT" });
+                    await member.stop();
+                }
+            }
+            await eventually("three servers vote", async () => {
+                assert.deepEqual(
+                    (await voters()).sort(),
+                    cluster.servers.map(({ name }) => name),
+                );
+            });
+            assert.deepEqual(await Promise.all(servers.map(startedAt)), started);
+        });
+
+        it("are cleaned up by Autopilot when they are dead", async () => {
+            const { json } = await servers[0]!.ask("/v1/operator/autopilot/configuration");
+            assert.equal(json.CleanupDeadServers, true);
+            assert.equal(json.LastContactThreshold, "1s");
+            assert.equal(json.ServerStabilizationTime, "5s");
         });
     });
 

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-import { consulAcl, type AclPlan, type ConsulAclArgs } from "../../../components/clusters/consul-acl";
+import type { ConsulAclArgs } from "../../../components/clusters/consul-acl";
 import { consulPolicies } from "../../../components/clusters/consul-policies";
 import { secureConsul, type SecureConsulArgs } from "../../../components/clusters/consul-configuration";
 import { isServer, type NodeAddress } from "../../../components/clusters/node";
@@ -10,6 +10,7 @@ import type { NodeConfiguration } from "../../../components/clusters/node-files"
 import { type Agent, launch } from "../../support/agents";
 import { type CommandResult, run } from "../../support/command";
 import { type Identity, Pki } from "../plugins/tls/pki";
+import { identityProvider, type IdentityProvider } from "./secure-identities";
 
 /** Secrets and members of a cluster under test; every member has an address of its own on loopback. */
 export class SecureConsul {
@@ -137,8 +138,8 @@ export class SecureConsul {
         return member;
     }
 
-    /** All tokens of a lab, with new secrets but for the agents', `dns` and management. */
-    aclArgs(): ConsulAclArgs {
+    /** All tokens of a lab, with new secrets but for the agents', `dns` and management; and who signs identities. */
+    aclArgs(jwksUrl: string): ConsulAclArgs {
         const policies = Object.keys(consulPolicies).filter((name) => !["dns", "nomad-tasks"].includes(name));
         return {
             datacenter: "dc1",
@@ -150,12 +151,16 @@ export class SecureConsul {
                 dns: { current: this.dns },
                 ...Object.fromEntries(policies.map((name) => [name, { current: randomUUID() }])),
             },
-            nomad: { caPem: this.ca.cert },
+            nomad: { caPem: this.ca.cert, jwksUrl },
         };
     }
 
-    aclPlan(): AclPlan {
-        return consulAcl(this.aclArgs());
+    /** What stands for Nomad's servers: signs identities at an address of its own. */
+    identityProvider(subnet: string): Promise<IdentityProvider> {
+        const address = `${subnet}.30`;
+        return this.certificate(this.servers[0]!, { names: ["server.global.nomad"], address }).then(
+            (certificate) => identityProvider(address, certificate),
+        );
     }
 }
 
