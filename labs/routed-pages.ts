@@ -64,7 +64,7 @@ export function routedTopology({ nodes, instances, urls }: RoutedTopologyArgs): 
 /** The stack's page in Pulumi's console. */
 export function routedReadme(urls: Record<string, string>, topology: string): string {
     return renderLabReadme("routed", urls, topology, {
-        http: "the first client's balancer: `curl -H 'Host: helloworld.service'`; likewise `demo-webapp.service`",
+        http: "the first client's balancer: open http://helloworld.service.localhost on its port, or `curl -H 'Host: helloworld.service'`",
         consul: "Consul, behind TLS and a password: the CA, user, password and token are in the `environment` output",
         nomad: "Nomad, likewise",
         dashboard: "a counter that two Envoy sidecars connect",

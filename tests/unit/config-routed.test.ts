@@ -8,7 +8,10 @@ import { parse } from "yaml";
 import { parseConfig, schemas } from "../../config";
 import { AddressBook, hostOffset } from "../../components/machines/addresses";
 import { labs } from "../../settings/common";
+import { oldWorkers } from "../../settings/guard";
 import { routedNodes, type RoutedSettings } from "../../settings/routed";
+import { wantedPorts } from "../../toolchain/ports";
+import { labOf, settingsOf } from "../../toolchain/stackfile";
 import { labs as places } from "../../toolchain/versions";
 import { root } from "../support/command";
 import { refusal } from "../support/settings";
@@ -56,6 +59,24 @@ describe("configuration of the routed lab", () => {
             const config = parseConfig({ lab });
             const count = "servers" in config ? config.servers.count : undefined;
             assert.equal(count, (places[lab] as { servers?: { count: number } }).servers?.count, lab);
+        }
+    });
+
+    it("has the ports that the front door looks at beforehand", () => {
+        for (const [stack, machines] of [
+            ["dev", ["server-1"]],
+            ["routed", names({})],
+        ] as const) {
+            const settings = settingsOf(stack);
+            const wanted = wantedPorts(settings)
+                .filter(({ name }) => name === "ssh")
+                .map(({ port }) => port);
+            const { ssh } = places[labOf(stack)]!.ports!;
+            assert.deepEqual(
+                wanted,
+                machines.map((machine) => ssh! + hostOffset(machine)),
+                stack,
+            );
         }
     });
 
@@ -121,7 +142,10 @@ describe("configuration of the routed lab", () => {
     });
 
     it("refuses more machines than the network has addresses for", () => {
-        assert.match(refused({ pools: { default: { count: 80 } } }), /pools\.default\.count: must be at most 79/);
+        assert.match(
+            refused({ pools: { default: { count: 80 } } }),
+            /pools\.default\.count: must be at most 79/,
+        );
         assert.equal(names({ pools: { default: { count: 79 } } }).length, 82);
         // The group `web` of components/machines/addresses.ts has nine places.
         assert.match(
@@ -203,10 +227,19 @@ describe("configuration of the routed lab", () => {
         );
     });
 
+    it("knows how many old workers its HAProxy bears", () => {
+        const template = readFileSync(path.join(root, "components/balancers/node/haproxy.ctmpl"), "utf8");
+        assert.match(template, new RegExp(`^ +hard-stop-after ${oldWorkers.seconds}s$`, "m"));
+        assert.match(template, new RegExp(`^ +mworker-max-reloads ${oldWorkers.reloads}$`, "m"));
+    });
+
     it("refuses numbers of instances that no machine has room for", () => {
         for (const job of ["helloworld", "webapp"]) {
             assert.match(refused({ [job]: { count: 0 } }), new RegExp(`${job}\\.count: must be at least 1`));
-            assert.match(refused({ [job]: { count: 101 } }), new RegExp(`${job}\\.count: must be at most 100`));
+            assert.match(
+                refused({ [job]: { count: 101 } }),
+                new RegExp(`${job}\\.count: must be at most 100`),
+            );
         }
         assert.match(refused({ countdash: { intention: "maybe" } }), /use allow, deny/);
     });

@@ -78,7 +78,10 @@ describe("the routed lab's pages", () => {
     it("explain every address that the lab prints", () => {
         const page = routedReadme(urls, "flowchart LR\n");
         for (const [name, url] of Object.entries(urls)) {
-            assert.match(page, new RegExp(`^\\| ${name} \\| ${url.replaceAll(".", "\\.")} \\| \\S.* \\|$`, "m"));
+            assert.match(
+                page,
+                new RegExp(`^\\| ${name} \\| ${url.replaceAll(".", "\\.")} \\| \\S.* \\|$`, "m"),
+            );
         }
         assert.match(page, /^# Gatehouse: the `routed` lab$/m);
     });

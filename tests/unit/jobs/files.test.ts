@@ -28,7 +28,8 @@ interface Update {
 }
 interface Group {
     Name: string;
-    Count: number;
+    /** Nomad itself takes one for none. */
+    Count: number | null;
     ShutdownDelay: number | null;
     Services: Service[] | null;
     RestartPolicy: { Attempts: number; Delay: number };
@@ -145,7 +146,10 @@ describe("the job files", () => {
             const service = await services("helloworld.nomad.hcl");
             assert.deepEqual(service("helloworld").Tags, ["routed"]);
             assert.deepEqual(service("helloworld").CanaryTags, ["routed", "canary"]);
-            assert.deepEqual([...(service("hidden").Tags ?? []), ...(service("hidden").CanaryTags ?? [])], []);
+            assert.deepEqual(
+                [...(service("hidden").Tags ?? []), ...(service("hidden").CanaryTags ?? [])],
+                [],
+            );
             const other = await services("helloworld.nomad.hcl", { tags });
             assert.deepEqual(other("helloworld").Tags, ["routed", "tcp=9000"]);
             assert.deepEqual(other("hidden").Tags ?? [], []);
@@ -176,7 +180,7 @@ describe("the job files", () => {
     it("start helloworld's second version beside the first, one instance at a time", async () => {
         const { Update, TaskGroups } = await parse("helloworld.nomad.hcl", { count: "4" });
         assert.deepEqual(
-            TaskGroups.map(({ Name, Count }) => [Name, Count]),
+            TaskGroups.map(({ Name, Count }) => [Name, Count ?? 1]),
             [
                 ["helloworld", 4],
                 ["hidden", 1],
