@@ -21,7 +21,11 @@ const { keyOf, versions } = require("./versions");
 const baseImages = {
     base: { context: "images/base", parent: "root", tools: [] },
     "machine-nomad": { context: "images/machine", parent: "base", tools: ["consul", "nomad"] },
-    "machine-routed": { context: "images/machine-routed", parent: "machine-nomad", tools: ["consul-template"] },
+    "machine-routed": {
+        context: "images/machine-routed",
+        parent: "machine-nomad",
+        tools: ["consul-template"],
+    },
     registry: { context: "images/registry", parent: "base", tools: [] },
     node: { context: "images/node", parent: "base", tools: [] },
     pause: { context: "images/pause", parent: "base", tools: [] },

@@ -97,7 +97,7 @@ function haproxyFiles({ operators }: NodeBalancerArgs): NodeFile[] {
         {
             path: "/etc/haproxy/bootstrap.cfg",
             content: asset("bootstrap.cfg") + sections,
-            mode: "0600",
+            mode: operators === undefined ? "0644" : "0600",
             owner: "root:root",
             unit: reload,
         },
@@ -116,7 +116,13 @@ function haproxyFiles({ operators }: NodeBalancerArgs): NodeFile[] {
 /** The guard's programs; those that stay are started anew with another version, the others are read at each call. */
 function guardFiles({ guard = {} }: NodeBalancerArgs): NodeFile[] {
     const restart = { name: units.guard, change: "restart" } as const;
-    const names = ["haproxy-difference.awk", "haproxy-guard.awk", "haproxy-metrics", "haproxy-reload", "haproxy-run"];
+    const names = [
+        "haproxy-difference.awk",
+        "haproxy-guard.awk",
+        "haproxy-metrics",
+        "haproxy-reload",
+        "haproxy-run",
+    ];
     const settings = {
         GUARD_MIN_SHARE: guard.minimumShare ?? defaults.minimumShare,
         GUARD_HOLD: guard.holdSeconds ?? defaults.holdSeconds,
@@ -143,7 +149,12 @@ function guardFiles({ guard = {} }: NodeBalancerArgs): NodeFile[] {
 
 function templateFiles(args: NodeBalancerArgs): NodeFile[] {
     const restart = { name: units.template, change: "restart" } as const;
-    const file = (name: string, content: string, mode: NodeFile["mode"], unit?: NodeFile["unit"]): NodeFile => ({
+    const file = (
+        name: string,
+        content: string,
+        mode: NodeFile["mode"],
+        unit?: NodeFile["unit"],
+    ): NodeFile => ({
         path: `${templateFolder}/${name}`,
         content,
         mode,
@@ -195,8 +206,16 @@ function refuse(args: NodeBalancerArgs): void {
     must(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(args.node.name), "node.name", "must be a host name");
     must(isIPv4(args.node.address), "node.address", "must be an IPv4 address");
     const [base, length] = args.network.split("/");
-    must(isIPv4(base ?? "") && Number(length) >= 8 && Number(length) <= 32, "network", "must be like 10.218.0.0/24");
-    must(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(args.consulToken), "consulToken", "must be a UUID");
+    must(
+        isIPv4(base ?? "") && Number(length) >= 8 && Number(length) <= 32,
+        "network",
+        "must be like 10.218.0.0/24",
+    );
+    must(
+        /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(args.consulToken),
+        "consulToken",
+        "must be a UUID",
+    );
     must(/^[a-z]([a-z0-9-]*[a-z0-9])?$/.test(domainOf(args)), "domain", "must be one label, such as service");
     must(domainOf(args) !== "consul", "domain", "consul is Consul's own");
     for (const [path, account] of Object.entries({ stats: args.stats, operators: args.operators })) {
@@ -208,8 +227,16 @@ function refuse(args: NodeBalancerArgs): void {
     const { operators } = args;
     if (operators !== undefined) {
         const { certificate, nomad } = operators;
-        must(/BEGIN CERTIFICATE/.test(certificate.certPem), "operators.certificate.certPem", "is no certificate in PEM");
-        must(/BEGIN .*PRIVATE KEY/.test(certificate.keyPem), "operators.certificate.keyPem", "is no key in PEM");
+        must(
+            /BEGIN CERTIFICATE/.test(certificate.certPem),
+            "operators.certificate.certPem",
+            "is no certificate in PEM",
+        );
+        must(
+            /BEGIN .*PRIVATE KEY/.test(certificate.keyPem),
+            "operators.certificate.keyPem",
+            "is no key in PEM",
+        );
         must(/BEGIN CERTIFICATE/.test(nomad.caPem), "operators.nomad.caPem", "is no certificate in PEM");
         must(word.test(nomad.serverName ?? "localhost"), "operators.nomad.serverName", "must be a host name");
     }

@@ -27,7 +27,15 @@ export const addresses = { "node-1": "10.218.0.21", "node-2": "10.218.0.22" } as
 
 export async function register(consul: string, ...instances: Instance[]): Promise<void> {
     for (const instance of instances) {
-        const { service, id, tags = [], node = "node-2", address = "", port = 8080, status = "passing" } = instance;
+        const {
+            service,
+            id,
+            tags = [],
+            node = "node-2",
+            address = "",
+            port = 8080,
+            status = "passing",
+        } = instance;
         await put(`${consul}/v1/catalog/register`, {
             Node: node,
             Address: addresses[node],

@@ -51,7 +51,9 @@ export class RoutedMachine {
 
     /** Its cloud-init has finished, and all units of its roles run. */
     async booted(): Promise<void> {
-        await eventually("the document has been read", () => this.inside("test", "-x", "/usr/local/bin/gatehouse-ready"));
+        await eventually("the document has been read", () =>
+            this.inside("test", "-x", "/usr/local/bin/gatehouse-ready"),
+        );
         await this.inside("gatehouse-ready", "90");
     }
 
@@ -95,7 +97,16 @@ export class RoutedMachine {
 
     /** What a page says, after its status: `200 a`. */
     async page(url: string, ...flags: string[]): Promise<string> {
-        const { stdout } = await this.try("curl", "--silent", "--max-time", "5", "--write-out", "\n%{http_code}", ...flags, url);
+        const { stdout } = await this.try(
+            "curl",
+            "--silent",
+            "--max-time",
+            "5",
+            "--write-out",
+            "\n%{http_code}",
+            ...flags,
+            url,
+        );
         const lines = stdout.split("\n");
         return `${lines.pop()} ${lines.join("\n").trim()}`;
     }

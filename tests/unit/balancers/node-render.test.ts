@@ -1,6 +1,10 @@
 import * as assert from "node:assert/strict";
 
-import { nodeBalancer, type NodeBalancerArgs, type OperatorsEndpointArgs } from "../../../components/balancers/node-balancer";
+import {
+    nodeBalancer,
+    type NodeBalancerArgs,
+    type OperatorsEndpointArgs,
+} from "../../../components/balancers/node-balancer";
 import { imageReference } from "../../../toolchain/images";
 import { type Agent, startConsul } from "../../support/agents";
 import { run } from "../../support/command";
@@ -33,14 +37,15 @@ describe("a node's haproxy.cfg, rendered from Consul's catalogue", function () {
     /** HAProxy of the machine itself has nothing to say against it. */
     async function accepted(configuration: string): Promise<void> {
         root.write("check/haproxy.cfg", configuration);
-        const script = "mkdir -p /run/haproxy; echo 1 > /run/haproxy/servers; haproxy -c -f /root/check/haproxy.cfg";
+        const script =
+            "mkdir -p /run/haproxy; echo 1 > /run/haproxy/servers; haproxy -c -f /root/check/haproxy.cfg";
         const { code, output } = await run("docker", [
             ...["run", "--rm", "--network", "none", "--volume", `${root.folder}:/root:ro`],
             ...["--volume", `${root.folder}/etc/haproxy:/etc/haproxy:ro`, "--entrypoint", "/bin/sh"],
             ...[imageReference("machine-routed"), "-c", script],
         ]);
         assert.equal(code, 0, `${output}\n${configuration}`);
-        assert.doesNotMatch(output, /WARNING|ALERT/, configuration);
+        assert.doesNotMatch(output, /WARNING|ALERT/, output);
     }
 
     const routed = ["routed"];
@@ -105,7 +110,15 @@ describe("a node's haproxy.cfg, rendered from Consul's catalogue", function () {
     });
 
     it("leaves services out whose port is not theirs to have, and says which and why", async () => {
-        const ports = { low: "22", http: "80", stats: "1936", consul: "8500", dynamic: "20001", text: "x", none: "" };
+        const ports = {
+            low: "22",
+            http: "80",
+            stats: "1936",
+            consul: "8500",
+            dynamic: "20001",
+            text: "x",
+            none: "",
+        };
         const configuration = await rendered([
             ...Object.entries(ports).map(([service, port]) => ({
                 service,
@@ -117,7 +130,9 @@ describe("a node's haproxy.cfg, rendered from Consul's catalogue", function () {
             { service: "here", id: "3", tags: [...routed, "tcp=7001"], node: "node-1", port: 7001 },
             { service: "there", id: "4", tags: [...routed, "tcp=7002"], node: "node-2", port: 7002 },
         ]);
-        const leftOut = [...configuration.matchAll(/^# left out: (\S+): (.+)$/gm)].map(([, name, why]) => `${name}: ${why}`);
+        const leftOut = [...configuration.matchAll(/^# left out: (\S+): (.+)$/gm)].map(
+            ([, name, why]) => `${name}: ${why}`,
+        );
         const noPort = "its tag tcp=PORT has no port from 1024 to 19999";
         assert.deepEqual(leftOut, [
             "b-second: port 7000 belongs to a-first",

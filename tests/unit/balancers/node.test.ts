@@ -26,9 +26,10 @@ describe("the configuration of a node's balancer", function () {
                 ...["--entrypoint", "/bin/sh", imageReference("machine-routed"), "-euc"],
                 [
                     "cp -r /document/etc /document/usr /",
-                    "mkdir -p /run/haproxy",
                     `systemd-analyze verify --man=no ${configuration.units.map(({ name }) => name).join(" ")}`,
-                    ...configuration.units.flatMap(({ check }) => (check === undefined ? [] : [check.join(" ")])),
+                    ...configuration.units.flatMap(({ check }) =>
+                        check === undefined ? [] : [check.join(" ")],
+                    ),
                     "for script in /usr/local/lib/gatehouse/*; do case $script in *.awk) ;; *) sh -n $script ;; esac; done",
                     "! systemctl is-enabled haproxy.service 2> /dev/null || exit 1",
                 ].join("\n"),
@@ -58,13 +59,19 @@ describe("the configuration of a node's balancer", function () {
 
     it("changes settings without a restart of anything but what has to read them anew", () => {
         const changed = (change: Partial<NodeBalancerArgs>): string[] => {
-            const before = new Map(nodeBalancer(balancerArgs()).files.map(({ path, content }) => [path, content]));
+            const before = new Map(
+                nodeBalancer(balancerArgs()).files.map(({ path, content }) => [path, content]),
+            );
             return nodeBalancer(balancerArgs(change))
                 .files.filter(({ path, content }) => before.get(path) !== content)
-                .map(({ path, unit }) => `${path} ${unit === undefined ? "-" : `${unit.change} ${unit.name}`}`);
+                .map(
+                    ({ path, unit }) => `${path} ${unit === undefined ? "-" : `${unit.change} ${unit.name}`}`,
+                );
         };
         assert.deepEqual(changed({ preferLocal: true }), ["/etc/consul-template/balancer.json -"]);
-        assert.deepEqual(changed({ stats: { ...account, user: "x" } }), ["/etc/consul-template/balancer.json -"]);
+        assert.deepEqual(changed({ stats: { ...account, user: "x" } }), [
+            "/etc/consul-template/balancer.json -",
+        ]);
         assert.deepEqual(changed({ guard: { holdSeconds: 1 } }), [
             "/etc/consul-template/guard.env restart consul-template.service",
         ]);
@@ -96,8 +103,18 @@ describe("the configuration of a node's balancer", function () {
             (error: Error) => {
                 for (const path of [
                     ...["node.name", "node.address", "network", "consulToken", "domain", "stats.user"],
-                    ...["stats.password", "guard.minimumShare", "guard.holdSeconds", "guard", "operators.user"],
-                    ...["operators.password", "operators.certificate.certPem", "operators.certificate.keyPem"],
+                    ...[
+                        "stats.password",
+                        "guard.minimumShare",
+                        "guard.holdSeconds",
+                        "guard",
+                        "operators.user",
+                    ],
+                    ...[
+                        "operators.password",
+                        "operators.certificate.certPem",
+                        "operators.certificate.keyPem",
+                    ],
                     ...["operators.nomad.caPem", "operators.nomad.serverName"],
                 ]) {
                     assert.ok(error.message.includes(` ${path}: `), `${path} is not in: ${error.message}`);
