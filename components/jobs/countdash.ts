@@ -18,7 +18,7 @@ export interface CountDashArgs {
     dashboardPort?: number;
     /**
      * What Consul tags the dashboard with, e.g. `["routed"]` for balancers that follow that tag. Default: nothing. The
-     * API is reached through the mesh alone. A change is taken over in place and restarts nothing.
+     * API is reached through the mesh alone. A change is a new deployment.
      */
     dashboardTags?: readonly string[];
     /**
