@@ -139,16 +139,16 @@ export interface RoutedNode {
     pool?: string;
 }
 
-/** The machines of a lab with these settings: servers first, then pool by pool in the order of the setting. */
+/**
+ * The machines of a lab with these settings: servers first, then the clients, those of the pool `default` before others:
+ * the first client is the one that jobs with published ports run on, wherever the setting names its pool.
+ */
 export function routedNodes({ servers, pools }: Pick<RoutedSettings, "servers" | "pools">): RoutedNode[] {
+    const others = Object.entries(pools).filter(([name]) => name !== defaultPool);
     return [
         ...numbered("server", servers.count).map((name) => ({ name })),
-        ...Object.entries(pools).flatMap(([name, { count }]) =>
-            numbered(name === defaultPool ? "client" : name, count).map((machine) => ({
-                name: machine,
-                pool: name,
-            })),
-        ),
+        ...numbered("client", pools[defaultPool]?.count ?? 0).map((name) => ({ name, pool: defaultPool })),
+        ...others.flatMap(([pool, { count }]) => numbered(pool, count).map((name) => ({ name, pool }))),
     ];
 }
 

@@ -103,8 +103,8 @@ describe("configuration of the routed lab", () => {
         assert.match(refused({ servers: { count: 2.5 } }), /gatehouse:servers\.count: must be a/);
     });
 
-    it("calls machines by their pool, those of the default pool client", () => {
-        const pools = { default: { count: 1 }, gpu: { count: 2 }, "big-memory": { count: 1 } };
+    it("calls machines by their pool, those of the default pool client, which come first", () => {
+        const pools = { gpu: { count: 2 }, default: { count: 1 }, "big-memory": { count: 1 } };
         assert.deepEqual(routedNodes(routed({ servers: { count: 1 }, pools })), [
             { name: "server-1" },
             { name: "client-1", pool: "default" },
