@@ -15,7 +15,12 @@ function machineOf(node: Scene["nodes"][number]): Machine {
     const line = (what: string): string => `echo '${node.name} ${what}' >> '${scene.log}'`;
     const resource = new command.local.Command(
         node.name,
-        { create: line("made"), delete: line("deleted"), triggers: [node.generation] },
+        // A new machine knows nothing.
+        {
+            create: `rm -rf '${node.state}'; ${line("made")}`,
+            delete: line("deleted"),
+            triggers: [node.generation],
+        },
         { deleteBeforeReplace: true, deletedWith: foundation },
     );
     return {
