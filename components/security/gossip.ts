@@ -6,11 +6,11 @@ const keyBytes = 32;
 
 /**
  * A key with which the agents of one cluster encrypt their gossip, in base64 as Consul and Nomad read it. Consul and
- * Nomad get one each. It is secret, and nothing replaces it.
+ * Nomad get one each. It is secret.
  *
- * Another name is another key. A running cluster takes a new key into its keyring before it gives up the old one
- * (`consul keyring`, `nomad operator gossip keyring`): with the new key alone, an agent would be cut off
- * from those that have the old one. So rotation needs both for a while: two calls.
+ * @param opts `replacementTrigger`: another value makes another key. Running agents have to take that into their
+ * keyrings before they give up the old one (`gossipKeyring` for Consul; `nomad operator gossip keyring`): in their
+ * configuration alone, it would cut off each agent that is restarted from those that are not. Default: none.
  */
 export function gossipKey(name: string, opts?: pulumi.CustomResourceOptions): pulumi.Output<string> {
     return pulumi.secret(new random.RandomBytes(name, { length: keyBytes }, opts).base64);

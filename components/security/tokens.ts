@@ -3,10 +3,32 @@ import * as random from "@pulumi/random";
 
 import { type ArgumentProblem, countProblem, emptinessProblem, refuseArguments } from "./arguments";
 
+/** Whom Consul's policies and tokens are named after, beside the management and the agents. */
+const consulRoles = [
+    "nomad-server",
+    "nomad-client",
+    "balancer",
+    "dns",
+    "roll",
+    "snapshot",
+    "operator",
+] as const;
+export type ConsulRole = (typeof consulRoles)[number];
+
+/** The secret ids of a token: what is used, and what the next rotation will use. */
+export interface TokenGenerations {
+    current: pulumi.Output<string>;
+    next: pulumi.Output<string>;
+}
+
 export interface ClusterTokensArgs {
     /** The names of the cluster's nodes. Adding or removing one touches no other's token. */
     nodes: readonly string[];
-    /** A number from 1 up. Another one replaces every token but the two of the management. Default 1. */
+    /**
+     * A number from 1 up. Default 1. Raised by one, every token but the two of the management gives way to its next:
+     * Consul knows that one already, so nobody has a token that is not valid. Raised by more, everybody would for a
+     * while.
+     */
     rotation?: number;
 }
 
@@ -41,7 +63,12 @@ export class ClusterTokens extends pulumi.ComponentResource {
     readonly roll: pulumi.Output<string>;
     /** What saves Consul's snapshots. */
     readonly snapshot: pulumi.Output<string>;
-    /** As in the arguments, for what has to tell the tokens of one rotation from those of another. */
+    /** All that Consul has to know: each of these tokens and its next. */
+    readonly generations: Readonly<Record<ConsulRole, TokenGenerations>> & {
+        readonly management: Pick<TokenGenerations, "current">;
+        readonly agents: Readonly<Record<string, TokenGenerations>>;
+    };
+    /** As in the arguments: the generation of what is current. */
     readonly rotation: number;
 
     /** @throws pulumi.InputPropertiesError that names every argument that cannot be used. */
@@ -52,18 +79,27 @@ export class ClusterTokens extends pulumi.ComponentResource {
             ...nodes.flatMap((node, index) => nodeProblems(nodes, node, index)),
             ...countProblem("rotation", rotation),
         ]);
-        const lasting = (role: string) => this.token(`${name}-${role}`);
-        const rotated = (role: string) => this.token(`${name}-${role}`, { rotation: String(rotation) });
-        this.consulManagement = lasting("consul-management");
-        this.nomadManagement = lasting("nomad-management");
-        this.operator = rotated("operator");
-        this.agents = Object.fromEntries(nodes.map((node) => [node, rotated(`agent-${node}`)]));
-        this.nomadServer = rotated("nomad-server");
-        this.nomadClient = rotated("nomad-client");
-        this.balancer = rotated("balancer");
-        this.dns = rotated("dns");
-        this.roll = rotated("roll");
-        this.snapshot = rotated("snapshot");
+        // By name, and not replaced: what is the next token today is the current one after a rotation.
+        const generations = (role: string): TokenGenerations => ({
+            current: this.token(`${name}-${role}-generation-${rotation}`),
+            next: this.token(`${name}-${role}-generation-${rotation + 1}`),
+        });
+        const agents = Object.fromEntries(nodes.map((node) => [node, generations(`agent-${node}`)]));
+        const roles = Object.fromEntries(consulRoles.map((role) => [role, generations(role)])) as Record<
+            ConsulRole,
+            TokenGenerations
+        >;
+        this.consulManagement = this.token(`${name}-consul-management`);
+        this.nomadManagement = this.token(`${name}-nomad-management`);
+        this.operator = roles.operator.current;
+        this.agents = Object.fromEntries(nodes.map((node) => [node, agents[node]!.current]));
+        this.nomadServer = roles["nomad-server"].current;
+        this.nomadClient = roles["nomad-client"].current;
+        this.balancer = roles.balancer.current;
+        this.dns = roles.dns.current;
+        this.roll = roles.roll.current;
+        this.snapshot = roles.snapshot.current;
+        this.generations = { ...roles, management: { current: this.consulManagement }, agents };
         this.rotation = rotation;
         this.registerOutputs({ rotation });
     }
@@ -72,8 +108,8 @@ export class ClusterTokens extends pulumi.ComponentResource {
      * Not a RandomUuid: that has its value as its id too, and Pulumi keeps ids in plain state and shows them. The id of
      * RandomBytes is `none`.
      */
-    private token(name: string, keepers?: Record<string, string>): pulumi.Output<string> {
-        const bytes = new random.RandomBytes(name, { length: 16, keepers }, { parent: this });
+    private token(name: string): pulumi.Output<string> {
+        const bytes = new random.RandomBytes(name, { length: 16 }, { parent: this });
         return pulumi.secret(bytes.hex.apply(uuidOf));
     }
 }
@@ -96,6 +132,11 @@ export function uuidOf(hex: string): string {
 function nodeProblems(nodes: readonly string[], node: string, index: number): ArgumentProblem[] {
     const propertyPath = `nodes[${index}]`;
     return nodes.indexOf(node) < index
-        ? [{ propertyPath, reason: `is "${node}", as nodes[${nodes.indexOf(node)}] is; give each its own name` }]
+        ? [
+              {
+                  propertyPath,
+                  reason: `is "${node}", as nodes[${nodes.indexOf(node)}] is; give each its own name`,
+              },
+          ]
         : emptinessProblem(propertyPath, node);
 }

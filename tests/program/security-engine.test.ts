@@ -23,7 +23,17 @@ const generationOf = (ca: string, generation: number) => [
     `tls:index/selfSignedCert:SelfSignedCert ${ca}-generation-${generation}-certificate`,
 ];
 const bytes = (name: string) => `random:index/randomBytes:RandomBytes ${name}`;
-const rotatedRoles = ["balancer", "dns", "nomad-client", "nomad-server", "operator", "roll", "snapshot"];
+const tokenOf = (generation: number, role: string) => bytes(`tokens-${role}-generation-${generation}`);
+const consulRoles = [
+    "balancer",
+    "dns",
+    "nomad-client",
+    "nomad-server",
+    "operator",
+    "roll",
+    "snapshot",
+] as const;
+const rotatedRoles = [...consulRoles, ...nodes.map((node) => `agent-${node}`)];
 const ownLeaves = [...nodes, "endpoint", "operator"].map((name) => `consul-ca-${name}`);
 const strangers = "nomad-ca-stranger";
 
@@ -40,15 +50,16 @@ describe("the secrets of a cluster, made by the real engine", function () {
     after(() => stack?.remove());
 
     it("are exactly these, each below its component", () => {
-        const tokens = ["consul-management", "nomad-management", ...rotatedRoles];
-        const agents = nodes.map((node) => `agent-${node}`);
         assert.deepEqual(
             [...first.resources.keys()].sort(),
             [
                 ...[...ownLeaves, strangers].flatMap(leafOf),
                 ...generationOf("consul-ca", 1),
                 ...generationOf("nomad-ca", 1),
-                ...[...tokens, ...agents].map((role) => bytes(`tokens-${role}`)),
+                bytes("tokens-consul-management"),
+                bytes("tokens-nomad-management"),
+                // What is used, and what a rotation will use.
+                ...[1, 2].flatMap((generation) => rotatedRoles.map((role) => tokenOf(generation, role))),
                 bytes("consul-gossip"),
                 bytes("nomad-gossip"),
             ].sort(),
@@ -62,16 +73,20 @@ describe("the secrets of a cluster, made by the real engine", function () {
     });
 
     it("are secret wherever they are kept or shown, and nothing else is", async () => {
-        const { identities, gossip, lastingTokens, rotatedTokens } = first.outputs;
+        const { identities, gossip, lastingTokens, tokens: current, generations } = first.outputs;
+        assert.equal(generations.management.current, lastingTokens["consul-management"]);
+        const rotated = [...consulRoles, ...nodes.map((node) => `agents.${node}`)];
         const secretOutputs = [
             ...Object.keys(identities).map((name) => `identities.${name}.keyPem`),
             ...Object.keys(gossip).map((name) => `gossip.${name}`),
             ...Object.keys(lastingTokens).map((name) => `lastingTokens.${name}`),
-            ...Object.keys(rotatedTokens).map((name) => `rotatedTokens.${name}`),
+            ...Object.keys(current).map((name) => `tokens.${name}`),
+            "generations.management.current",
+            ...rotated.flatMap((name) => [`generations.${name}.current`, `generations.${name}.next`]),
         ];
         assert.deepEqual(first.secretOutputs, secretOutputs.sort());
         const keys = Object.values(identities).map(({ keyPem }) => keyPem);
-        const tokens = [...Object.values(lastingTokens), ...Object.values(rotatedTokens)];
+        const tokens = [...Object.values(lastingTokens), ...allGenerations(first.outputs).values()].flat();
         // The last line of a private key holds its public key alone.
         const shown = [...first.resources.values()].flatMap(publicTexts);
         const needles = [...first.secrets, ...keys, ...tokens, ...Object.values(gossip)]
@@ -83,20 +98,22 @@ describe("the secrets of a cluster, made by the real engine", function () {
                 "each is looked for",
             );
         }
-        for (const [place, text] of Object.entries({ state: first.stored, "what up says": first.said })) {
+        const stored = await stack.stored();
+        for (const [place, text] of Object.entries({ state: stored, "what up says": first.said })) {
             const found = needles.filter((needle) => text.includes(needle));
             assert.deepEqual(found, [], `${place} has secrets in plain text`);
         }
-        assert.ok(first.stored.includes(first.outputs.caPem.split("\n")[1]!), "certificates are public");
+        assert.ok(stored.includes(first.outputs.caPem.split("\n")[1]!), "certificates are public");
     });
 
     it("have the form that Consul and Nomad take", () => {
-        const { gossip, lastingTokens, rotatedTokens } = first.outputs;
+        const { gossip, lastingTokens } = first.outputs;
         for (const key of Object.values(gossip)) {
             assert.equal(Buffer.from(key, "base64").toString("base64"), key);
             assert.equal(Buffer.from(key, "base64").length, 32);
         }
-        const tokens = [...Object.values(lastingTokens), ...Object.values(rotatedTokens)];
+        const tokens = [...Object.values(lastingTokens), ...allGenerations(first.outputs).values()].flat();
+        assert.equal(tokens.length, 2 + 2 * rotatedRoles.length);
         for (const token of tokens) {
             assert.match(token, uuid4);
         }
@@ -145,7 +162,10 @@ describe("the secrets of a cluster, made by the real engine", function () {
 
         const { bundlePem } = server;
         await assert.rejects(handshake(server, { bundlePem }), /the server says: .*ISSUER/);
-        await assert.rejects(handshake(server, { ...stranger, bundlePem }), /the server says: .*(ISSUER|VERIFY)/);
+        await assert.rejects(
+            handshake(server, { ...stranger, bundlePem }),
+            /the server says: .*(ISSUER|VERIFY)/,
+        );
         await assert.rejects(handshake({ ...stranger, bundlePem }, client), /the client says: unable to/);
         await assert.rejects(handshake(server, client, "server.dc2.consul"), /does not match/);
         await assert.rejects(handshake(operator, client), /the client says: .*purpose/);
@@ -154,29 +174,38 @@ describe("the secrets of a cluster, made by the real engine", function () {
 
     it("are added for a node alone, and removed with it", async () => {
         const more = await stack.up({ nodes: [...nodes, "client-2"] });
-        const own = [...leafOf("consul-ca-client-2"), bytes("tokens-agent-client-2")];
+        const agent = [1, 2].map((generation) => tokenOf(generation, "agent-client-2"));
+        const own = [...leafOf("consul-ca-client-2"), ...agent];
         assert.deepEqual(changesBetween(first, more), own.sort());
         const fewer = await stack.up({ nodes });
         assert.deepEqual(changesBetween(first, fewer), []);
     });
 
     it("are rotated where asked: leaves and not their CA, tokens and not the management's", async () => {
-        const before = await stack.up({ nodes });
-        const rotated = await stack.up({ nodes, rotation: 2, tokenRotation: 2 });
-        const agents = nodes.map((node) => `agent-${node}`);
+        const settings = { nodes, rotation: 2, tokenRotation: 2, gossipRotation: 2 };
+        const rotated = await stack.up(settings);
         assert.deepEqual(
-            changesBetween(before, rotated),
+            changesBetween(first, rotated),
             [
                 ...[...ownLeaves, strangers].flatMap(leafOf),
-                ...[...rotatedRoles, ...agents].map((role) => bytes(`tokens-${role}`)),
+                ...rotatedRoles.flatMap((role) => [tokenOf(1, role), tokenOf(3, role)]),
+                bytes("consul-gossip"),
             ].sort(),
         );
-        const both = [before, rotated].map(({ outputs }) => outputs.identities["server-1"]!);
+        // What Consul knows already is what is used from now on.
+        const [oldTokens, newTokens] = [allGenerations(first.outputs), allGenerations(rotated.outputs)];
+        assert.deepEqual([...newTokens.keys()], [...oldTokens.keys()]);
+        for (const [role, [current, next]] of newTokens) {
+            assert.equal(current, oldTokens.get(role)?.[1], role);
+            assert.equal(current, rotated.outputs.tokens[role], role);
+            assert.ok(!oldTokens.get(role)?.includes(next), role);
+        }
+        const both = [first, rotated].map(({ outputs }) => outputs.identities["server-1"]!);
         const [old, now] = both as [Identity, Identity];
         assert.notEqual(publicKey(old), publicKey(now));
         await handshake(old, now);
         await handshake(now, old);
-        await stack.previewsNothing({ nodes, rotation: 2, tokenRotation: 2 });
+        await stack.previewsNothing(settings);
     });
 
     it("roll to another key of the CA in steps, in each of which all nodes believe each other", async () => {
@@ -243,6 +272,15 @@ describe("the secrets of a cluster, made by the real engine", function () {
     }
 });
 
+/** Each rotated token's secret id and its next, by role. */
+function allGenerations({ generations }: SecurityOutputs): Map<string, [string, string]> {
+    const byRole = consulRoles.map((role) => [role, generations[role]] as const);
+    const byNode = Object.entries(generations.agents).map(
+        ([node, token]) => [`agent-${node}`, token] as const,
+    );
+    return new Map([...byRole, ...byNode].map(([role, { current, next }]) => [role, [current, next]]));
+}
+
 function validity(certificate: X509Certificate): number {
     return Date.parse(certificate.validTo) - Date.parse(certificate.validFrom);
 }
@@ -260,8 +298,7 @@ function publicTexts({ outputs }: Deployed): string[] {
 /** The resources of which one output is another. */
 function changesOf(before: Snapshot<unknown>, after: Snapshot<unknown>, output: string): string[] {
     return changesBetween(before, after).filter(
-        (name) =>
-            before.resources.get(name)?.outputs[output] !== after.resources.get(name)?.outputs[output],
+        (name) => before.resources.get(name)?.outputs[output] !== after.resources.get(name)?.outputs[output],
     );
 }
 

@@ -37,8 +37,6 @@ export interface Snapshot<Outputs> {
     secretOutputs: string[];
     /** Every value that the state keeps encrypted. */
     secrets: string[];
-    /** The state as it is written down. */
-    stored: string;
     /** What `up` printed. */
     said: string;
 }
@@ -81,7 +79,10 @@ export class EngineStack<Settings, Outputs> {
         writeFileSync(path.join(folder, "tsconfig.json"), JSON.stringify(tsconfig));
         // A user's own login, passphrase and settings are none of the test's business.
         const clean = Object.entries(process.env).filter(([name]) => !name.startsWith("PULUMI_"));
-        const inherited: NodeJS.ProcessEnv = { ...Object.fromEntries(clean), PULUMI_CREDENTIALS_PATH: folder };
+        const inherited: NodeJS.ProcessEnv = {
+            ...Object.fromEntries(clean),
+            PULUMI_CREDENTIALS_PATH: folder,
+        };
         const backend = {
             ours: true,
             reason: "a test",
@@ -117,10 +118,17 @@ export class EngineStack<Settings, Outputs> {
     }
 
     /** Changes the state behind the program's back, resource by resource. */
-    async alter(change: (resource: { urn: string; outputs: Record<string, unknown> }) => void): Promise<void> {
-        const state = JSON.parse(await this.exported()) as State;
+    async alter(
+        change: (resource: { urn: string; outputs: Record<string, unknown> }) => void,
+    ): Promise<void> {
+        const state = JSON.parse(await this.stored()) as State;
         state.deployment.resources.forEach((resource) => change({ outputs: {}, ...resource }));
         await this.must(["stack", "import", "--stack", stack], JSON.stringify(state));
+    }
+
+    /** The state as it is written down: with its secrets encrypted. */
+    stored(): Promise<string> {
+        return this.exported();
     }
 
     private write(settings: Settings): void {
@@ -130,9 +138,9 @@ export class EngineStack<Settings, Outputs> {
     }
 
     private async snapshot(said: string): Promise<Snapshot<Outputs>> {
-        const [stored, open] = [await this.exported(), await this.exported("--show-secrets")];
+        const { resources } = (JSON.parse(await this.exported("--show-secrets")) as State).deployment;
         const secrets: string[] = [];
-        const deployed = (JSON.parse(open) as State).deployment.resources.map((resource): Deployed & StoredParts => {
+        const deployed = resources.map((resource): Deployed & StoredParts => {
             const { inputs, outputs } = unwrap(resource, secrets) as StoredParts;
             const { urn, type, id = "", parent = "", custom } = resource;
             return {
@@ -147,17 +155,14 @@ export class EngineStack<Settings, Outputs> {
             };
         });
         const top = deployed.find(({ type }) => type === "pulumi:pulumi:Stack");
-        const storedTop = (JSON.parse(stored) as State).deployment.resources.find(
-            ({ type }) => type === "pulumi:pulumi:Stack",
-        );
+        const wrapped = resources.find(({ urn }) => urn === top?.urn);
         const made = deployed.filter(({ type, custom }) => custom && !type.startsWith("pulumi:providers:"));
         return {
             resources: new Map(made.map((resource) => [`${resource.type} ${resource.name}`, resource])),
             components: deployed.filter((resource) => !resource.custom && resource !== top),
             outputs: top?.outputs as Outputs,
-            secretOutputs: secretPaths(storedTop?.outputs).sort(),
+            secretOutputs: secretPaths(wrapped?.outputs).sort(),
             secrets,
-            stored,
             said,
         };
     }

@@ -14,6 +14,8 @@ export interface SecuritySettings {
     rotation?: number;
     /** Default 1. */
     tokenRotation?: number;
+    /** Default 1. */
+    gossipRotation?: number;
     /** Beside the common name. */
     ca?: Omit<CertificateAuthorityArgs, "commonName">;
 }
@@ -27,7 +29,7 @@ export interface Identity {
 
 /** All that a cluster's components of secrets make, as a program: one CA's nodes, and strangers from another CA. */
 export function securityProgram(settings: SecuritySettings): Record<string, unknown> {
-    const { nodes, rotation = 1, tokenRotation } = settings;
+    const { nodes, rotation = 1, tokenRotation, gossipRotation = 1 } = settings;
     const lifetimes = { lifetimeDays: 365, earlyRenewalDays: 30, rotation };
     const ca = new CertificateAuthority("consul-ca", { commonName: "Gatehouse Consul CA", ...settings.ca });
     const other = new CertificateAuthority("nomad-ca", { commonName: "Gatehouse Nomad CA" });
@@ -77,12 +79,15 @@ export function securityProgram(settings: SecuritySettings): Record<string, unkn
             operator: identity(ca, operator),
             stranger: identity(other, stranger),
         },
-        gossip: { consul: gossipKey("consul-gossip"), nomad: gossipKey("nomad-gossip") },
+        gossip: {
+            consul: gossipKey("consul-gossip", { replacementTrigger: gossipRotation }),
+            nomad: gossipKey("nomad-gossip"),
+        },
         lastingTokens: {
             "consul-management": tokens.consulManagement,
             "nomad-management": tokens.nomadManagement,
         },
-        rotatedTokens: {
+        tokens: {
             operator: tokens.operator,
             "nomad-server": tokens.nomadServer,
             "nomad-client": tokens.nomadClient,
@@ -92,6 +97,7 @@ export function securityProgram(settings: SecuritySettings): Record<string, unkn
             snapshot: tokens.snapshot,
             ...Object.fromEntries(agents),
         },
+        generations: tokens.generations,
     };
 }
 
@@ -103,5 +109,6 @@ export interface SecurityOutputs {
     identities: Record<string, Identity>;
     gossip: Record<"consul" | "nomad", string>;
     lastingTokens: Record<string, string>;
-    rotatedTokens: Record<string, string>;
+    tokens: Record<string, string>;
+    generations: pulumi.Unwrap<ClusterTokens["generations"]>;
 }

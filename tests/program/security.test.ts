@@ -103,8 +103,9 @@ describe("the secrets of a cluster", () => {
     for (const preview of [false, true]) {
         it(`are marked as secret by their components, ${preview ? "in a preview" : "in an update"}`, async () => {
             const { outputs } = await mocked(() => securityProgram(settings), preview);
-            const secret = /^(identities\..*\.keyPem|gossip\..*|lastingTokens\..*|rotatedTokens\..*)$/;
-            assert.ok([...outputs.keys()].filter((path) => secret.test(path)).length > 15);
+            const secret =
+                /^(identities\..*\.keyPem|gossip\..*|lastingTokens\..*|tokens\..*|generations\..*)$/;
+            assert.ok([...outputs.keys()].filter((path) => secret.test(path)).length > 30);
             for (const [path, settled] of outputs) {
                 assert.equal(settled.secret, secret.test(path), path);
             }
@@ -177,7 +178,11 @@ describe("arguments that no cluster can live with", () => {
         ["no number", { lifetimeDays: NaN }, /^ {2}lifetimeDays: .*but is NaN$/],
         ["a lifetime beyond the CA's", { lifetimeDays: 401 }, /^ {2}lifetimeDays: .*400 days, but is 401$/],
         ["no renewal window", { earlyRenewalDays: 0 }, /^ {2}earlyRenewalDays: .*but is 0$/],
-        ["a window as long as the lifetime", { earlyRenewalDays: 365 }, /^ {2}earlyRenewalDays: must be shorter/],
+        [
+            "a window as long as the lifetime",
+            { earlyRenewalDays: 365 },
+            /^ {2}earlyRenewalDays: must be shorter/,
+        ],
         ["rotation 0", { rotation: 0 }, /^ {2}rotation: .*but is 0$/],
     ];
     for (const [what, args, said] of table) {
@@ -206,7 +211,8 @@ describe("arguments that no cluster can live with", () => {
     });
 
     it("are refused of tokens", async () => {
-        const tokens = (args: { nodes: string[]; rotation?: number }) => () => new ClusterTokens("tokens", args);
+        const tokens = (args: { nodes: string[]; rotation?: number }) => () =>
+            new ClusterTokens("tokens", args);
         assert.deepEqual(await refusal(tokens({ nodes: ["server-1", "", "server-1"], rotation: 0 })), [
             "Wrong arguments of the tokens tokens:",
             "  nodes[1]: must not be empty",
