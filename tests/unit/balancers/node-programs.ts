@@ -77,6 +77,7 @@ export function putNomad(root: Root, tls: { ca: string; certificate: string; key
     const configuration = {
         data_dir: "/var/lib/nomad-test",
         bind_addr: "127.0.0.1",
+        advertise: { http: "127.0.0.1", rpc: "127.0.0.1", serf: "127.0.0.1" },
         server: { enabled: true, bootstrap_expect: 1 },
         tls: {
             http: true,
