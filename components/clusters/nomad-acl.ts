@@ -69,17 +69,11 @@ plugin {
 `.trimStart(),
     },
     deploy: {
-        purpose: "runs, scales and stops jobs; opens no shell in them and touches no node",
+        purpose: "runs, scales and stops jobs; opens no shell in them and sees no node",
         rules: `
 namespace "default" {
   policy       = "read"
   capabilities = ["submit-job", "dispatch-job", "scale-job", "read-logs", "alloc-lifecycle"]
-}
-node_pool "*" {
-  policy = "read"
-}
-node {
-  policy = "read"
 }
 `.trimStart(),
     },

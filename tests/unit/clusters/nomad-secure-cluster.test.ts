@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { nomadGossipKeyring } from "../../../components/clusters/nomad-acl";
 import { secureNomad } from "../../../components/clusters/nomad-configuration";
 import { eventually } from "../../support/poll";
-import { type Answer, NomadMember, NomadUnderTest, type Request } from "./nomad-secure-cluster";
+import { type Answer, job, NomadMember, NomadUnderTest, type Request } from "./nomad-secure-cluster";
 import { callRpc } from "./nomad-secure-probes";
 import { authority, localOf, overSsh } from "./secure-consul";
 import { listeners } from "./secure-probes";
@@ -16,6 +16,7 @@ describe("a secure Nomad cluster", function () {
     let cluster: NomadUnderTest;
     let servers: NomadMember[];
     let client: NomadMember;
+    let gossipKey: string;
 
     before(async () => {
         cluster = await NomadUnderTest.create("127.0.41", 3);
@@ -84,20 +85,23 @@ describe("a secure Nomad cluster", function () {
         for (const member of [servers[0]!, client]) {
             for (const path of [
                 ...["jobs", "nodes", "allocations", "agent/self", "agent/members", "vars", "acl/tokens"],
-                ...["operator/raft/configuration", "metrics", "node/pools", "services", "plugins?type=csi"],
+                ...["operator/raft/configuration", "node/pools", "services", "plugins?type=csi"],
             ]) {
                 const { status, text } = await member.ask(`/v1/${path}`);
                 // A list is filtered to what one may see.
                 assert.ok(status === 403 || (status === 200 && text === "[]"), `${path}: ${status} ${text}`);
             }
-            assert.equal((await member.ask("/v1/jobs", { token: randomUUID() })).status, 403);
+            const unknown = await member.ask("/v1/jobs", { token: randomUUID() });
+            assert.equal(unknown.status, 403, unknown.text);
         }
-        const job = { Job: { ID: "x", Datacenters: ["dc1"], TaskGroups: [] } };
-        assert.equal((await servers[0]!.ask("/v1/jobs", { method: "POST", body: job })).status, 403);
+        const registered = await servers[0]!.ask("/v1/jobs", { method: "POST", body: job("unwanted") });
+        assert.equal(registered.status, 403, registered.text);
         assert.equal((await servers[0]!.ask("/v1/system/gc", { method: "PUT" })).status, 403);
     });
 
-    it("shows the UI and the keys of identities to anybody who is let near", async () => {
+    it("shows the UI, the keys of identities and the metrics to anybody who is let near", async () => {
+        // Nomad asks nobody for a token there.
+        assert.equal((await client.ask("/v1/metrics?format=prometheus")).status, 200);
         assert.match((await servers[0]!.ask("/ui/")).text, /<html/);
         assert.ok((await servers[0]!.ask("/.well-known/jwks.json")).json.keys.length > 0);
     });
@@ -115,17 +119,17 @@ describe("a secure Nomad cluster", function () {
 
     it("refuses RPC without TLS, without a certificate, and with one of another authority", async () => {
         const { address } = servers[0]!.node;
-        const foreign = await cluster.certificate(
-            servers[0]!.node,
-            "server",
-            await authority(cluster.pki),
-        );
+        const foreign = await cluster.certificate(servers[0]!.node, "server", await authority(cluster.pki));
         const own = await cluster.certificate(servers[0]!.node, "client");
         for (const kind of ["rpc", "raft"] as const) {
             assert.notEqual((await callRpc(address, kind, "no TLS")).refused, undefined, `${kind}: no TLS`);
             assert.notEqual((await callRpc(address, kind, {})).refused, undefined, `${kind}: no certificate`);
             const { certPem: cert, keyPem: key } = foreign;
-            assert.notEqual((await callRpc(address, kind, { cert, key })).refused, undefined, `${kind}: foreign`);
+            assert.notEqual(
+                (await callRpc(address, kind, { cert, key })).refused,
+                undefined,
+                `${kind}: foreign`,
+            );
         }
         const { certPem: cert, keyPem: key } = own;
         assert.equal((await callRpc(address, "rpc", { cert, key })).refused, undefined);
@@ -142,10 +146,50 @@ describe("a secure Nomad cluster", function () {
         }
     });
 
+    it("gives all servers another gossip key while they run, and starts with it ever after", async () => {
+        const key = randomBytes(32).toString("base64");
+        gossipKey = key;
+        const rotate = () =>
+            overSsh(nomadGossipKeyring({ key, secret: cluster.management }, servers[0]!.parameters(20)));
+        const first = await rotate();
+        assert.equal(first.code, 0, first.output);
+        const { changed, removed, servers: count } = JSON.parse(first.stdout);
+        assert.deepEqual({ changed, removed, count }, { changed: true, removed: 1, count: 3 });
+        const again = await rotate();
+        assert.deepEqual([again.code, JSON.parse(again.stdout).changed], [0, false], again.output);
+        assert.ok(!(first.output + again.output).includes(key), "no secret is printed");
+        // Its file has the old key still.
+        await servers[2]!.restart();
+        await eventually("the server is back among its peers", async () => {
+            const { json } = await manage("/v1/agent/members", {}, servers[2]);
+            const alive = (json.Members as { Name: string; Status: string }[]).filter(
+                ({ Status }) => Status === "alive",
+            );
+            assert.equal(alive.length, 3);
+        });
+    });
+
+    it("makes a further server a voter, without a word to the others", async () => {
+        const node = cluster.node("server", 4);
+        const further = await cluster.start(node, { servers: [...cluster.servers, node], gossipKey });
+        await eventually("server-4 votes", async () => {
+            assert.equal((await voters()).at(-1), "server-4.global");
+        });
+        // Back to three: out of Raft first, and then for good.
+        const { json } = await manage("/v1/operator/raft/configuration");
+        const peers = json.Servers as { ID: string; Node: string }[];
+        const { ID } = peers.find(({ Node }) => Node === "server-4.global")!;
+        await manage(`/v1/operator/raft/peer?id=${ID}`, { method: "DELETE" });
+        await further.end("SIGINT");
+        await manage("/v1/agent/force-leave?node=server-4.global", { method: "PUT" });
+        assert.deepEqual(await voters(), ["server-1.global", "server-2.global", "server-3.global"]);
+    });
+
     it("never makes a server of somebody who has a client's certificate, even with the gossip key", async () => {
         const node = cluster.node("server", 8);
         const rogue = await cluster.launch(node, {
             servers: [...cluster.servers, node],
+            gossipKey,
             certificate: await cluster.certificate(node, "client"),
         });
         await eventually("servers notice the wrong certificate", () => {
@@ -192,28 +236,6 @@ describe("a secure Nomad cluster", function () {
         assert.equal((await voters()).length, 3);
     });
 
-    it("gives all servers another gossip key while they run, and starts with it ever after", async () => {
-        const key = randomBytes(32).toString("base64");
-        const rotate = () =>
-            overSsh(nomadGossipKeyring({ key, secret: cluster.management }, servers[0]!.parameters(20)));
-        const first = await rotate();
-        assert.equal(first.code, 0, first.output);
-        const { changed, removed, servers: count } = JSON.parse(first.stdout);
-        assert.deepEqual({ changed, removed, count }, { changed: true, removed: 1, count: 3 });
-        const again = await rotate();
-        assert.deepEqual([again.code, JSON.parse(again.stdout).changed], [0, false], again.output);
-        assert.ok(!(first.output + again.output).includes(key), "no secret is printed");
-        // Its file has the old key still.
-        await servers[2]!.restart();
-        await eventually("the server is back among its peers", async () => {
-            const { json } = await manage("/v1/agent/members", {}, servers[2]);
-            const alive = (json.Members as { Name: string; Status: string }[]).filter(
-                ({ Status }) => Status === "alive",
-            );
-            assert.equal(alive.length, 3);
-        });
-    });
-
     it("keeps what it was told when all servers start anew", async () => {
         const item = { Path: "kept", Items: { answer: "42" } };
         await manage("/v1/var/kept", { method: "PUT", body: item });
@@ -248,6 +270,7 @@ describe("a secure Nomad cluster", function () {
     it("says what is wrong with a secret that cannot be one, and with an API that is not there", async () => {
         const fresh = await cluster.bootstrap(servers[0]!, "not-a-uuid");
         assert.equal(fresh.code, 1);
+        assert.match(fresh.output, /must be a UUID/);
         assert.doesNotMatch(fresh.output, /not-a-uuid|Traceback/);
         await servers[0]!.end("SIGINT");
         const { create, stdin } = nomadGossipKeyring(

@@ -30,6 +30,39 @@ const testOnly = {
     plugin: [{ raw_exec: [{ config: [{ enabled: true }] }] }],
 };
 
+/** A job as users write it: no token, no identity. */
+export function job(id: string) {
+    return {
+        Job: {
+            ID: id,
+            Datacenters: ["dc1"],
+            TaskGroups: [
+                {
+                    Name: "web",
+                    Networks: [{ Mode: "host", DynamicPorts: [{ Label: "http" }] }],
+                    Services: [{ Name: id, PortLabel: "http", Provider: "consul", Tags: ["routed"] }],
+                    Tasks: [
+                        {
+                            Name: "web",
+                            Driver: "raw_exec",
+                            Config: { command: "/bin/sleep", args: ["3600"] },
+                            Resources: { CPU: 20, MemoryMB: 10 },
+                            Consul: {},
+                            Templates: [
+                                {
+                                    EmbeddedTmpl: "{{ range services }}{{ .Name }} {{ end }}",
+                                    DestPath: "local/catalogue",
+                                    ChangeMode: "noop",
+                                },
+                            ],
+                        },
+                    ],
+                },
+            ],
+        },
+    };
+}
+
 /** Secrets and members of a cluster under test; members are at .11 and on, and what they offer to themselves at .111. */
 export class NomadUnderTest {
     readonly gossipKey = randomBytes(32).toString("base64");
@@ -49,11 +82,7 @@ export class NomadUnderTest {
         this.servers = Array.from({ length: serverCount }, (_, index) => this.node("server", index + 1));
     }
 
-    static async create(
-        subnet: string,
-        serverCount: number,
-        consul = "127.0.0.1",
-    ): Promise<NomadUnderTest> {
+    static async create(subnet: string, serverCount: number, consul = "127.0.0.1"): Promise<NomadUnderTest> {
         const pki = await Pki.start();
         return new NomadUnderTest(subnet, serverCount, pki, await authority(pki), consul);
     }
@@ -275,7 +304,9 @@ export class NomadMember {
                     response.setEncoding("utf8");
                     response.on("data", (chunk: string) => (text += chunk));
                     response.on("error", reject);
-                    response.on("end", () => resolve({ status: response.statusCode ?? 0, text, json: parsed(text) }));
+                    response.on("end", () =>
+                        resolve({ status: response.statusCode ?? 0, text, json: parsed(text) }),
+                    );
                 },
             );
             request.on("timeout", () => request.destroy(new Error("no answer in time")));

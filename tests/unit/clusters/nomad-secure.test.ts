@@ -46,7 +46,9 @@ describe("the configuration of a secure Nomad agent", function () {
         for (const args of [server, client]) {
             const { files } = secureNomad(args);
             for (const secret of [common.consulToken, common.certificate.keyPem, args.gossipKey]) {
-                const holders = files.filter(({ content }) => secret !== undefined && content.includes(secret));
+                const holders = files.filter(
+                    ({ content }) => secret !== undefined && content.includes(secret),
+                );
                 assert.equal(holders.length, secret === undefined ? 0 : 1, secret);
                 assert.ok(holders.every(({ mode, owner }) => mode === "0600" && owner === "root:root"));
             }
@@ -71,7 +73,10 @@ describe("the configuration of a secure Nomad agent", function () {
     it("makes a machine a server or a client, never both", () => {
         assert.equal(agentOf(server).client, undefined);
         assert.equal(agentOf(client).server, undefined);
-        assert.throws(() => secureNomad({ ...server, client: containers }), /client: a server runs no jobs here/);
+        assert.throws(
+            () => secureNomad({ ...server, client: containers }),
+            /client: a server runs no jobs here/,
+        );
         assert.throws(() => secureNomad({ ...server, pool: "batch" }), /pool: node pools are for clients/);
         assert.throws(() => secureNomad({ ...client, client: undefined }), /client: missing/);
         assert.throws(
@@ -83,7 +88,14 @@ describe("the configuration of a secure Nomad agent", function () {
     it("reports everything that is wrong at once, and no secret", () => {
         const secret = "dGhpcyBpcyBhIHNlY3JldA==";
         assert.throws(
-            () => secureNomad({ ...server, gossipKey: secret, consulToken: secret, caPem: secret, servers: [] }),
+            () =>
+                secureNomad({
+                    ...server,
+                    gossipKey: secret,
+                    consulToken: secret,
+                    caPem: secret,
+                    servers: [],
+                }),
             (error: Error) => {
                 assert.match(error.message, /^Nomad on server-1: /);
                 assert.match(error.message, /servers: .*caPem: .*consulToken: /);
