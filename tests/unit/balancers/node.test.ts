@@ -41,6 +41,32 @@ describe("the configuration of a node's balancer", function () {
         }
     });
 
+    it("has dnsmasq answer for services by itself, with an empty answer where there is no address", async () => {
+        const root = new Root();
+        try {
+            root.take(nodeBalancer(balancerArgs()));
+            // Nobody is there: a question that goes there has no good answer.
+            root.write("run/dnsmasq/upstream.conf", "nameserver 127.0.0.99\n");
+            root.write("ask.py", ask);
+            const { code, output } = await run("docker", [
+                ...["run", "--rm", "--network", "none", "--volume", `${root.folder}:/document:ro`],
+                ...["--entrypoint", "/bin/sh", imageReference("machine-routed"), "-euc"],
+                "cp -r /document/etc /document/run / && dnsmasq && python3 /document/ask.py",
+            ]);
+            assert.equal(code, 0, output);
+            const [a, aaaa, txt, https] = [1, 28, 16, 65];
+            assert.deepEqual(JSON.parse(output), {
+                [`web.service ${a}`]: "0 10.218.0.21",
+                [`web.service ${aaaa}`]: "0 ",
+                [`web.service ${txt}`]: "0 ",
+                [`web.service ${https}`]: "0 ",
+                [`other.example ${a}`]: "no answer",
+            });
+        } finally {
+            root.remove();
+        }
+    });
+
     it("has its secrets in files that only root reads, and nowhere else", () => {
         const { files, units } = nodeBalancer(balancerArgs({ operators: operatorsArgs(pki) }));
         const secrets = [consulToken, account.password, "PRIVATE KEY"];
@@ -125,6 +151,25 @@ describe("the configuration of a node's balancer", function () {
         );
     });
 });
+
+/** Prints for each name and type the answer's code and its last four bytes, if there is one, as an address. */
+const ask = `
+import json, socket, struct
+seen = {}
+for name, kind in [("web.service", 1), ("web.service", 28), ("web.service", 16), ("web.service", 65), ("other.example", 1)]:
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(1)
+        client.sendto(struct.pack(">6H", kind, 0x100, 1, 0, 0, 0) + labels + struct.pack(">BHH", 0, kind, 1), ("127.0.0.1", 53))
+        try:
+            answer = client.recv(512)
+            count = struct.unpack(">H", answer[6:8])[0]
+            said = f"{answer[3] & 15} " + (socket.inet_ntoa(answer[-4:]) if count else "")
+        except socket.timeout:
+            said = "no answer"
+    seen[f"{name} {kind}"] = said
+print(json.dumps(seen))
+`;
 
 describe("resolver, which remembers whom a machine asked for names", () => {
     let folder: string;
