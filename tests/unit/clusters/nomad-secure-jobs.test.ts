@@ -6,7 +6,8 @@ import { nomadPolicies, type NomadPolicyName } from "../../../components/cluster
 import { leaveMark, secureNomad } from "../../../components/clusters/nomad-configuration";
 import { run } from "../../support/command";
 import { eventually } from "../../support/poll";
-import { type Answer, job, NomadMember, NomadUnderTest, type Request } from "./nomad-secure-cluster";
+import { job, NomadUnderTest } from "./nomad-secure-cluster";
+import type { Answer, NomadMember, Request } from "./nomad-secure-member";
 import { localOf, type Member, overSsh, SecureConsul } from "./secure-consul";
 
 interface Allocation {
@@ -30,14 +31,9 @@ describe("jobs of a secure Nomad cluster", function () {
         const [node] = consulCluster.servers;
         nomad = await NomadUnderTest.create("127.0.41", 1, localOf(node!));
         consul = await consulCluster.start(node!);
-        const acl = consulCluster.aclArgs();
-        const plan = consulAcl({
-            ...acl,
-            nomad: {
-                caPem: nomad.ca.cert,
-                jwksUrl: `https://${localOf(nomad.servers[0]!)}:4646/.well-known/jwks.json`,
-            },
-        });
+        const jwksUrl = `https://${localOf(nomad.servers[0]!)}:4646/.well-known/jwks.json`;
+        const acl = consulCluster.aclArgs(jwksUrl);
+        const plan = consulAcl({ ...acl, nomad: { caPem: nomad.ca.cert, jwksUrl } });
         consulTokens = [acl.tokens["nomad-server"]!.current, acl.tokens["nomad-client"]!.current];
         // Consul takes the auth method when it can read Nomad's keys; Nomad needs nothing of Consul to start.
         const applying = overSsh(consulAclCommand(plan, { api: consul.api }));

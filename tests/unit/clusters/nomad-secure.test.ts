@@ -7,7 +7,8 @@ import { nomadWorkloads } from "../../../components/clusters/consul-acl";
 import { type SecureNomadArgs, secureNomad } from "../../../components/clusters/nomad-configuration";
 import type { NodeFile } from "../../../components/clusters/node-files";
 import { run } from "../../support/command";
-import { containers, NomadMember } from "./nomad-secure-cluster";
+import { containers } from "./nomad-secure-cluster";
+import { NomadMember } from "./nomad-secure-member";
 
 const servers = [1, 2, 3].map((index) => ({ name: `server-${index}`, address: `10.0.0.1${index}` }));
 const common = {
