@@ -50,9 +50,9 @@ describe("the files of an encrypted Consul", () => {
 
     it("are refused as a whole, with each reason and without a secret", async () => {
         const args = await cluster.args(cluster.servers[0]!);
-        const { certificate: _, ...lacking } = args;
         const wrong = {
-            ...lacking,
+            ...args,
+            certificate: undefined,
             gossipKey: "c2hvcnQ=",
             caPem: "",
             tokens: { agent: "secret", dns: "secret" },

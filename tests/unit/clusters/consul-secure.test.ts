@@ -47,11 +47,16 @@ describe("an encrypted Consul cluster", function () {
         (await servers[0]!.ask("/v1/agent/members")).json;
     /** Whoever knows the gossip key is a member; agents would ask a failed server for as long as they know it. */
     const forget = async (name: string): Promise<void> => {
-        await servers[0]!.ask(`/v1/agent/force-leave/${name}?prune`, { method: "PUT" });
         await eventually(`all forget ${name}`, async () => {
+            // Again and again: it has no effect before serf has noticed that the member is gone.
+            await servers[0]!.ask(`/v1/agent/force-leave/${name}?prune`, { method: "PUT" });
             for (const member of [...servers, client]) {
-                const { json } = await member.ask("/v1/agent/members");
-                assert.ok(!json.some(({ Name }: { Name: string }) => Name === name), member.node.name);
+                const known = (await member.ask("/v1/agent/members")).json as {
+                    Name: string;
+                    Status: number;
+                }[];
+                // 3 is "left": some keep that for the record.
+                assert.ok(!known.some((each) => each.Name === name && each.Status !== 3), member.node.name);
             }
         });
     };
@@ -101,7 +106,7 @@ describe("an encrypted Consul cluster", function () {
 
     describe("row 1: certificates", () => {
         it("lets nobody speak to a server who has no certificate of the lab's authority", async () => {
-            const [{ address }] = cluster.servers as [{ address: string }];
+            const { address } = cluster.servers[0]!;
             const own = await cluster.certificate(cluster.clients[0]!, { names: ["somebody.lab"] });
             const admitted = await rpcHandshake(address, { cert: own.certPem, key: own.keyPem });
             assert.equal(admitted.refused, undefined);
@@ -196,7 +201,11 @@ describe("an encrypted Consul cluster", function () {
                     "/v1/acl/tokens",
                     "/v1/snapshot",
                 ]) {
-                    assert.equal((await anonymous(path)).status, 403, path);
+                    // A snapshot's refusal is at times overtaken by the end of its connection.
+                    await eventually(`${path} is refused`, async () => {
+                        const refused = await anonymous(path);
+                        assert.equal(refused.status, 403, refused.text);
+                    });
                 }
                 const resolver = new Resolver();
                 resolver.setServers([`${localOf(member.node)}:8600`]);
@@ -268,11 +277,14 @@ describe("an encrypted Consul cluster", function () {
                 { ...JSON.parse(first.stdout), seconds: 0 },
                 { changed: true, removed: 1, agents: 4, seconds: 0 },
             );
-            const { json } = await servers[0]!.ask("/v1/operator/keyring");
+            const { json, text } = await servers[0]!.ask("/v1/operator/keyring");
+            assert.ok(json, text);
             assert.deepEqual(json[0].PrimaryKeys, { [key]: 4 });
             assert.deepEqual(json[0].Keys, { [key]: 4 });
             const second = await rotate();
             assert.equal(JSON.parse(second.stdout).changed, false);
+            // Agents that come later have it from their files.
+            cluster.gossipKey = key;
             assert.doesNotMatch(first.output + second.output, new RegExp(key.replace(/[+/=]/g, "\\$&")));
         });
     });

@@ -14,7 +14,7 @@ import { identityProvider, type IdentityProvider } from "./secure-identities";
 
 /** Secrets and members of a cluster under test; every member has an address of its own on loopback. */
 export class SecureConsul {
-    readonly gossipKey = randomBytes(32).toString("base64");
+    gossipKey = randomBytes(32).toString("base64");
     readonly management = randomUUID();
     readonly dns = randomUUID();
     readonly agents: Record<string, string>;
