@@ -310,11 +310,9 @@ describe("a node with its balancer and its resolver", function () {
         const next = await makePki();
         const operators = { ...operatorsArgs(next), nomad: { caPem: pki.ca } };
         const changed = { ...args, operators, stats: { ...account, password: "another" } };
-        await machine.put((root) => {
-            root.take(nodeBalancer(changed));
-            root.write("opt/next.pem", next.ca);
-        });
-        await machine.inside("systemctl", "reload", "haproxy.service");
+        await machine.put((root) => root.write("opt/next.pem", next.ca));
+        const { restarted, reloaded } = await machine.configure(nodeBalancer(changed));
+        assert.deepEqual({ restarted, reloaded }, { restarted: [], reloaded: ["haproxy.service"] });
         await eventually("it shows the new certificate", async () => {
             const page = await machine.page(
                 "https://localhost:8501/v1/status/leader",
@@ -328,6 +326,7 @@ describe("a node with its balancer and its resolver", function () {
         const user = ["--user", `${account.user}:another`];
         assert.match(await machine.page("http://127.0.0.1:1936/metrics", ...user), /^200 /);
         assert.equal(await master(), before);
+        assert.deepEqual((await machine.configure(nodeBalancer(changed))).changed, []);
     });
 
     it("gives the machine its resolver back when it stops", async () => {

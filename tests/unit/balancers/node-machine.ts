@@ -1,4 +1,7 @@
+import * as pulumi from "@pulumi/pulumi";
+
 import { machineConfig, renderUserData } from "../../../cloud-init";
+import { type ConfigureReport, configureScript } from "../../../components/clusters/configure";
 import type { NodeConfiguration } from "../../../components/clusters/node-files";
 import { dataSource, systemdInContainer } from "../../../components/machines/docker-machine";
 import { imageReference } from "../../../toolchain/images";
@@ -57,15 +60,16 @@ export class RoutedMachine {
         await this.inside("gatehouse-ready", "90");
     }
 
-    /** What the configuration of a machine over SSH comes to, the first time. */
-    async configure(configuration: NodeConfiguration): Promise<void> {
-        await this.put((root) => root.take(configuration));
-        for (const { check } of configuration.units.filter((unit) => unit.check !== undefined)) {
-            await this.inside(...check!);
-        }
-        await this.inside("systemctl", "daemon-reload");
-        await this.inside("systemctl", "enable", "--now", ...configuration.units.map(({ name }) => name));
-        await this.healthy(configuration);
+    /** What a machine's configuration over SSH does, and what it says that it has done. */
+    async configure(configuration: NodeConfiguration): Promise<ConfigureReport> {
+        const { create, stdin } = configureScript({
+            machine: { name: "node-1" },
+            configuration,
+            timeout: 30,
+        });
+        const input = await new Promise<string>((resolve) => pulumi.unsecret(stdin).apply(resolve));
+        const command = ["exec", "--interactive", this.name, "sh", "-c", create];
+        return JSON.parse(await output("docker", command, { input })) as ConfigureReport;
     }
 
     async healthy({ units }: NodeConfiguration): Promise<void> {
