@@ -14,10 +14,8 @@ import { templateContradictions, templateSettings, type TemplateSettings } from 
 export type Config =
     | ({ lab: "nomad" } & NomadSettings)
     | ({ lab: "sticky" } & StickySettings)
-    | ({ lab: "template" } & TemplateSettings);
-
-/** What settings can describe: the labs that can be brought up, and `routed`, which cannot yet. */
-export type DescribedConfig = Config | ({ lab: "routed" } & RoutedSettings);
+    | ({ lab: "template" } & TemplateSettings)
+    | ({ lab: "routed" } & RoutedSettings);
 
 interface LabSchema {
     /**
@@ -41,18 +39,11 @@ export function readConfig(): Config {
     const all: Record<string, string> = pulumi.runtime.allConfig();
     const prefix = `${pulumi.getProject()}:`;
     const ours = Object.entries(all).filter(([key]) => key.startsWith(prefix));
-    const config = parseConfig(
-        Object.fromEntries(ours.map(([key, value]) => [key.slice(prefix.length), value])),
-    );
-    if (config.lab === "routed") {
-        const message = "the lab routed cannot be brought up yet; use nomad, sticky or template";
-        throw new pulumi.RunError(formatProblems([{ path: "lab", message }]));
-    }
-    return config;
+    return parseConfig(Object.fromEntries(ours.map(([key, value]) => [key.slice(prefix.length), value])));
 }
 
 /** Parses settings as Pulumi hands them over: every value a string, objects as JSON. */
-export function parseConfig(raw: Record<string, string>): DescribedConfig {
+export function parseConfig(raw: Record<string, string>): Config {
     const problems: Problem[] = [];
     const values: Record<string, unknown> = {};
     const lab = labs.find((name) => name === raw["lab"]) ?? "nomad";
@@ -81,7 +72,7 @@ export function parseConfig(raw: Record<string, string>): DescribedConfig {
     if (problems.length > 0) {
         throw new pulumi.RunError(formatProblems(problems));
     }
-    return parsed.data as DescribedConfig;
+    return parsed.data as Config;
 }
 
 /** Pulumi.yaml's defaults reach the stacks of every lab; only what a stack file says can be out of place. */

@@ -14,6 +14,7 @@ module.exports = {
         "tests/labs/template/1-lab.test.ts",
         "tests/browser/container-labs.test.ts",
         "tests/labs/container-labs-down.test.ts",
+        "tests/labs/routed/1-lab.test.ts",
         "tests/labs/nomad/1-up.test.ts",
         "tests/labs/nomad/2-change.test.ts",
         "tests/browser/nomad.test.ts",

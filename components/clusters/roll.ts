@@ -19,6 +19,8 @@ export interface RollingNodeArgs {
     /** A change is put in place one node at a time; it replaces nothing. */
     configuration: pulumi.Input<NodeConfiguration>;
     roll: RollArgs;
+    /** What has to be there before the node is configured. Default: nothing. */
+    after?: pulumi.Input<pulumi.Resource>[];
     /**
      * The units of the cluster's agents, in the order in which they stop when the node leaves for good.
      * Default: `nomad.service` and `consul.service`.
@@ -87,7 +89,7 @@ export class RollingNode extends pulumi.ComponentResource {
                 // Not a reason to run again, but to wait: a machine that fails to boot reports that itself.
                 triggers: [machine.instanceId, machine.ready.apply(() => "ready")],
             },
-            this.child({ dependsOn: [turn] }),
+            this.child({ dependsOn: [turn, ...(args.after ?? [])] }),
         );
         this.registerOutputs();
     }

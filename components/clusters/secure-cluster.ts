@@ -120,10 +120,14 @@ export class SecureCluster extends pulumi.ComponentResource {
         ).result;
         this.operatorAuth = pulumi.interpolate`${operatorUser}:${this.password}`;
 
-        const nodes = members.map((member) => this.node(member, first));
-        const configured = nodes.map((node) => node.configured);
-        const acl = this.accessControl(first, configured);
-        const gates = nodes.map((node) => node.admit(acl));
+        const servers = this.nodes((member) => member.pool === undefined);
+        const acl = this.accessControl(
+            first,
+            servers.map((node) => node.configured),
+        );
+        // Consul's servers sign a client's certificate for a token that they know.
+        const clients = this.nodes((member) => member.pool !== undefined, acl);
+        const gates = [...servers, ...clients].map((node) => node.admit(acl));
         clusterPlan(
             `${label}-plan`,
             {
@@ -170,16 +174,19 @@ export class SecureCluster extends pulumi.ComponentResource {
         this.registerOutputs({ consulAddress: this.consulAddress, nomadAddress: this.nomadAddress });
     }
 
-    private node(member: ClusterMember, first: Machine): RollingNode {
-        const { machine } = member;
-        return new RollingNode(
-            machine.name,
-            {
-                machine,
-                configuration: this.configuration(member, machine === first),
-                roll: this.roll(machine),
-            },
-            { parent: this, deletedWith: this.child.deletedWith },
+    private nodes(which: (member: ClusterMember) => boolean, after: pulumi.Resource[] = []): RollingNode[] {
+        return this.args.members.filter(which).map(
+            (member) =>
+                new RollingNode(
+                    member.machine.name,
+                    {
+                        machine: member.machine,
+                        configuration: this.configuration(member),
+                        roll: this.roll(member.machine),
+                        after,
+                    },
+                    { parent: this, deletedWith: this.child.deletedWith },
+                ),
         );
     }
 
@@ -192,13 +199,11 @@ export class SecureCluster extends pulumi.ComponentResource {
     }
 
     /** Everything that a machine is told. Holds secrets. */
-    private configuration(
-        { machine, pool }: ClusterMember,
-        operators: boolean,
-    ): pulumi.Output<NodeConfiguration> {
+    private configuration({ machine, pool }: ClusterMember): pulumi.Output<NodeConfiguration> {
         const { datacenter, network, balancer } = this.args;
         const { name } = machine;
         const server = pool === undefined;
+        const operators = machine === this.servers[0];
         const { authorities, gossip, tokens } = this;
         const certificates = {
             consul: server
@@ -298,30 +303,13 @@ export class SecureCluster extends pulumi.ComponentResource {
     private accessControl(server: Machine, after: pulumi.Resource[]): pulumi.Resource[] {
         const { tokens } = this;
         const consulInput = pulumi
-            .output({
-                management: tokens.consulManagement,
-                agents: tokens.agents,
-                caPem: this.authorities.nomad.bundlePem,
-                byPolicy: {
-                    "nomad-server": tokens.nomadServer,
-                    "nomad-client": tokens.nomadClient,
-                    balancer: tokens.balancer,
-                    dns: tokens.dns,
-                    roll: tokens.roll,
-                    snapshot: tokens.snapshot,
-                    operator: tokens.operator,
-                },
-            })
-            .apply(({ management, agents, caPem, byPolicy }) =>
+            .all([tokens.generations, this.authorities.nomad.bundlePem])
+            .apply(([generations, caPem]) =>
                 consulAclCommand(
                     consulAcl({
                         datacenter: this.args.datacenter,
                         rotation: tokens.rotation,
-                        tokens: {
-                            management: { current: management },
-                            agents: current(agents),
-                            ...current(byPolicy),
-                        },
+                        tokens: generations,
                         nomad: { caPem },
                     }),
                 ),
@@ -388,10 +376,4 @@ function joined(...parts: NodeConfiguration[]): NodeConfiguration {
         files: parts.flatMap(({ files }) => files),
         units: parts.flatMap(({ units }) => units),
     };
-}
-
-function current<Name extends string>(secrets: Record<Name, string>): Record<Name, { current: string }> {
-    return Object.fromEntries(
-        Object.entries<string>(secrets).map(([name, secret]) => [name, { current: secret }]),
-    ) as Record<Name, { current: string }>;
 }

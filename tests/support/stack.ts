@@ -39,8 +39,9 @@ export interface Place {
 export const places = {
     e2e: { lab: "nomad", subnet: "10.214.0.0/24", portOffset: 10_000 },
     bench: { lab: "nomad", subnet: "10.215.0.0/24", portOffset: 15_000 },
-    "e2e-sticky": { lab: "sticky", subnet: "10.218.0.0/24", portOffset: 10_000 },
+    "e2e-sticky": { lab: "sticky", subnet: "10.222.0.0/24", portOffset: 10_000 },
     "e2e-template": { lab: "template", subnet: "10.219.0.0/24", portOffset: 10_000 },
+    "e2e-routed": { lab: "routed", subnet: "10.223.0.0/24", portOffset: 10_000 },
     "bench-sticky": { lab: "sticky", subnet: "10.220.0.0/24", portOffset: 15_000 },
     "bench-template": { lab: "template", subnet: "10.221.0.0/24", portOffset: 15_000 },
 } satisfies Record<string, Place>;
