@@ -8,6 +8,7 @@ import base64
 import fcntl
 import json
 import os
+import socket
 import ssl
 import subprocess
 import sys
@@ -175,15 +176,37 @@ def consul_complaints(consul, servers, without=()):
             complaints.append(f"Consul server {name} is not a voter")
     # 429 says "not healthy", which may be for the sake of one that does not count here.
     health = consul.get("/v1/operator/autopilot/health", accept=(429,))
-    found = autopilot_complaints("Consul", health, without)
-    return complaints + [each for each in found if each not in complaints]
+    complaints += autopilot_complaints("Consul", health, without)
+    return complaints or unreachable("Consul", {each["Node"]: each["Address"] for each in raft}, without)
 
 
-def nomad_complaints(nomad, without=()):
-    """What is missing for healthy Nomad servers."""
+def nomad_complaints(nomad, servers, without=()):
+    """What is missing for healthy Nomad servers. Autopilot forgets one that stays away: `servers` does not."""
     if not nomad.get("/v1/status/leader"):
         return ["Nomad has no leader"]
-    return autopilot_complaints("Nomad", nomad.get("/v1/operator/autopilot/health", accept=(429,)), without)
+    health = nomad.get("/v1/operator/autopilot/health", accept=(429,))
+    known = [plain_name(each) for each in (health or {}).get("Servers") or []]
+    missing = [name for name in servers if name not in known and name not in without]
+    # One that was removed has no vote any more, and is listed until its peers have noticed that it is gone.
+    former = {plain_name(each) for each in (health or {}).get("Servers") or [] if servers and not each["Voter"]}
+    without = {*without, *(former - set(servers))}
+    complaints = autopilot_complaints("Nomad", health, without)
+    complaints += [f"Nomad server {name} is not a member" for name in missing]
+    return complaints or unreachable("Nomad", {plain_name(each): each["Address"] for each in health["Servers"]}, without)
+
+
+def unreachable(what, addresses, without):
+    """Servers whose port takes no connection. Nomad's members notice after half a minute only that one is away, and
+    until then Autopilot repeats what it knew last. To be asked when all else is well: the servers log it."""
+    complaints = []
+    for name, address in sorted(addresses.items()):
+        host, _, port = address.rpartition(":")
+        try:
+            if name not in without:
+                socket.create_connection((host.strip("[]"), int(port)), timeout=2).close()
+        except OSError as error:
+            complaints.append(f"{what} server {name} does not answer at {address} ({error})")
+    return complaints
 
 
 def complaints_of(check):

@@ -20,13 +20,16 @@ def let_go(arguments, secrets):
             "Start it (systemctl status consul), or let the machine go whatever becomes of its data: "
             f"touch {machine.path('expendable')}"
         )
+    if nomad is not None and not nomad.answers(arguments.get("grace", 15)):
+        # Perhaps that is why the machine goes. If all of them are like this one, its gate will not open.
+        nomad = None
     turn = Turn(arguments, consul, nomad, caller, "replacing")
     work = Work(nomad, arguments["node"], caller) if nomad and arguments["role"] == "client" else None
     result = {"waited": turn.take()}
     try:
         if turn.alone():
             result["note"] = "this is the only server: the service is interrupted"
-        if work is not None and nomad.answers(arguments.get("grace", 15)):
+        if work is not None:
             result["drained"] = work.drain(arguments["drain"])
         result["handedOver"] = turn.hand_over()
         caller.check()

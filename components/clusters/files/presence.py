@@ -62,6 +62,9 @@ def leave(arguments, secrets):
         stop(arguments["units"])
         machine.standing = "left"
         return {"presence": "left without a word: Consul does not answer here"}
+    if nomad is not None and not nomad.answers(arguments.get("grace", 15)):
+        # What its peers know of it goes when they have noticed.
+        nomad = None
     turn = Turn(arguments, consul, nomad, caller, "removing")
     work = Work(nomad, arguments["node"], caller) if nomad and arguments["role"] == "client" else None
     result = {"waited": turn.take()}
@@ -69,7 +72,7 @@ def leave(arguments, secrets):
         turn.give_back()
         raise Failed(f"{arguments['node']} is the only server: it can go with the whole cluster only")
     try:
-        if work is not None and nomad.answers(arguments.get("grace", 15)):
+        if work is not None:
             result["drained"] = work.drain(arguments["drain"])
         result["handedOver"] = turn.hand_over()
         caller.check()
@@ -94,12 +97,10 @@ def leave(arguments, secrets):
 
 def leave_nomad(arguments, nomad, work):
     """What cannot be done here, Nomad's Autopilot does when it sees the agent failed."""
-    if nomad is None:
-        return
     try:
         if work is not None:
             work.forget()
-        else:
+        elif nomad is not None:
             health = nomad.get("/v1/operator/autopilot/health", accept=(429,))
             mine = [each["ID"] for each in health.get("Servers") or [] if plain_name(each) == arguments["node"]]
             for server in mine:

@@ -184,7 +184,7 @@ class Turn:
         if not complaints and len(voters) == 2 and self.me in voters and self.phase != "removing":
             complaints.append("Consul has two voters: the other is no majority")
         if not complaints and self.nomad is not None and self.role == "server":
-            complaints += nomad_complaints(self.nomad, without)
+            complaints += nomad_complaints(self.nomad, self.expected(), without)
         return complaints
 
     def alone(self):
@@ -416,17 +416,20 @@ def belongs(turn, work):
     holder = (turn.record()[0] or {}).get("node")
     without = {holder} - {turn.me, None}
     complaints = consul_complaints(turn.consul, turn.expected(), without)
-    mine = members(turn.consul).get(turn.me, {"status": "not a member"})["status"]
-    if mine != "alive":
-        complaints.append(f"Consul agent {turn.me} is {mine}")
-    if turn.role == "server" and turn.me not in voters_of(peers(turn.consul)):
+    mine = members(turn.consul).get(turn.me, {"status": "not a member", "id": None})
+    if mine["status"] != "alive":
+        complaints.append(f"Consul agent {turn.me} is {mine['status']}")
+    # By its id: the name may still be that of the machine before.
+    votes = [each["ID"] for each in peers(turn.consul) if each["Voter"]]
+    if turn.role == "server" and mine["id"] not in votes:
         complaints.append(f"Consul server {turn.me} is not a voter")
     if turn.nomad is not None:
         if turn.role == "server":
-            complaints += nomad_complaints(turn.nomad, without)
-            known = turn.nomad.get("/v1/operator/autopilot/health", accept=(429,)).get("Servers") or []
-            if turn.me not in [plain_name(each) for each in known]:
-                complaints.append(f"Nomad server {turn.me} is not a member")
+            complaints += nomad_complaints(turn.nomad, {*turn.expected(), turn.me}, without)
+            own = turn.nomad.get("/v1/agent/self")["member"]["Tags"]["id"]
+            health = turn.nomad.get("/v1/operator/autopilot/health", accept=(429,))
+            if own not in [each["ID"] for each in health["Servers"] if each["Voter"]]:
+                complaints.append(f"Nomad server {turn.me} is not a voter")
         elif work.id() is None:
             complaints.append(f"Nomad client {turn.me} is not ready")
     return complaints

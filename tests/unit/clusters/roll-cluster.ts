@@ -15,6 +15,9 @@ export interface Settings {
     abandoned?: number;
     grace?: number;
     role?: "server" | "client";
+    drain?: number;
+    /** Its Nomad agent's API. */
+    nomad?: { api: string; token: string };
 }
 
 /** The record of the turn. */
