@@ -24,7 +24,10 @@ describe("template lab", function () {
             assert.ok(output.includes(lab.url(name)), `make up does not print urls.${name}`);
         }
         await lab.answers("web1 web2");
-        assert.deepEqual(await lab.rendered(), ["web1", "web2"]);
+        // What HAProxy took without a reload is written down after it.
+        await eventually("both are rendered", async () =>
+            assert.deepEqual(await lab.rendered(), ["web1", "web2"]),
+        );
     });
 
     it("plans nothing in a second preview", () => lab.stack.previewsNothing());
