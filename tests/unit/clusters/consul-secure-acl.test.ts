@@ -1,5 +1,5 @@
 import * as assert from "node:assert/strict";
-import { generateKeyPairSync, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 
 import {
     type AclPlan,
@@ -238,55 +238,6 @@ describe("the ACLs of an encrypted Consul", function () {
                 assert.equal((await as("operator", path)).status, 403, path);
             }
             assert.equal((await register("operator", "web")).status, 403);
-        });
-    });
-
-    describe("row 6: workloads", () => {
-        const login = (claims: object, key?: IdentityProvider["key"]): Promise<Answer> =>
-            server.ask("/v1/acl/login", {
-                method: "POST",
-                token: "",
-                body: { AuthMethod: "nomad-workloads", BearerToken: nomad.sign(claims, key) },
-            });
-        const service = { nomad_namespace: "default", nomad_job_id: "web", nomad_service: "web" };
-        const task = { nomad_namespace: "default", nomad_job_id: "web", nomad_task: "server" };
-
-        it("get a token that is good for their own service, for an identity that Nomad signed", async () => {
-            const { json, text } = await login({ aud: ["consul.io"], ...service });
-            assert.ok(json?.SecretID, text);
-            assert.deepEqual(json.ServiceIdentities, [{ ServiceName: "web" }]);
-            const register = (Name: string) =>
-                server.ask("/v1/agent/service/register", {
-                    method: "PUT",
-                    token: json.SecretID,
-                    body: { Name },
-                });
-            assert.equal((await register("web")).status, 200);
-            assert.equal((await register("other")).status, 403);
-        });
-
-        it("read the catalogue from their tasks, and only in a namespace that has a role", async () => {
-            const { json, text } = await login({ aud: ["consul.io"], ...task });
-            assert.ok(json?.SecretID, text);
-            assert.deepEqual(
-                json.Roles.map(({ Name }: { Name: string }) => Name),
-                ["nomad-default-tasks"],
-            );
-            const read = await server.ask("/v1/catalog/services", { token: json.SecretID });
-            assert.ok("web" in read.json);
-            const elsewhere = await login({ aud: ["consul.io"], ...task, nomad_namespace: "elsewhere" });
-            assert.equal(elsewhere.status, 403, elsewhere.text);
-        });
-
-        it("are refused with another audience, another signer or no claims", async () => {
-            const other = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
-            for (const [why, answer] of [
-                ["audience", await login({ aud: ["vault.io"], ...service })],
-                ["signer", await login({ aud: ["consul.io"], ...service }, other)],
-            ] as const) {
-                assert.ok(answer.status >= 400, `${why}: ${answer.text}`);
-                assert.doesNotMatch(answer.text, /SecretID/);
-            }
         });
     });
 });

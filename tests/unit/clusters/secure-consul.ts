@@ -1,8 +1,9 @@
+import * as assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-import type { ConsulAclArgs } from "../../../components/clusters/consul-acl";
+import { consulAcl, consulAclCommand, type ConsulAclArgs } from "../../../components/clusters/consul-acl";
 import { consulPolicies } from "../../../components/clusters/consul-policies";
 import { secureConsul, type SecureConsulArgs } from "../../../components/clusters/consul-configuration";
 import { isServer, type NodeAddress } from "../../../components/clusters/node";
@@ -161,6 +162,45 @@ export class SecureConsul {
         return this.certificate(this.servers[0]!, { names: ["server.global.nomad"], address }).then(
             (certificate) => identityProvider(address, certificate),
         );
+    }
+}
+
+/** Three servers with their ACLs and a client. */
+export class WholeConsul {
+    private constructor(
+        readonly cluster: SecureConsul,
+        private readonly identities: IdentityProvider,
+        readonly servers: Member[],
+        readonly client: Member,
+    ) {}
+
+    static async start(subnet: string): Promise<WholeConsul> {
+        const cluster = await SecureConsul.create(subnet, 3, 1);
+        const identities = await cluster.identityProvider(subnet);
+        const servers = await Promise.all(cluster.servers.map((node) => cluster.start(node)));
+        const plan = consulAcl(cluster.aclArgs(identities.url));
+        const acl = await overSsh(consulAclCommand(plan, { api: servers[0]!.api }));
+        assert.equal(acl.code, 0, acl.output);
+        return new WholeConsul(cluster, identities, servers, await cluster.start(cluster.clients[0]!));
+    }
+
+    async stop(): Promise<void> {
+        await Promise.all(this.agents.map((member) => member.stop()));
+        this.identities.close();
+        this.cluster.close();
+    }
+
+    get agents(): Member[] {
+        return [...this.servers, this.client];
+    }
+
+    async voters(): Promise<string[]> {
+        const { json } = await this.servers[0]!.ask("/v1/operator/raft/configuration");
+        const peers = json.Servers as { Node: string; Voter: boolean }[];
+        return peers
+            .filter(({ Voter }) => Voter)
+            .map(({ Node }) => Node)
+            .sort();
     }
 }
 
