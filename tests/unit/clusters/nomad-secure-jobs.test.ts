@@ -35,12 +35,12 @@ describe("jobs of a secure Nomad cluster", function () {
         const acl = consulCluster.aclArgs(jwksUrl);
         const plan = consulAcl({ ...acl, nomad: { caPem: nomad.ca.cert, jwksUrl } });
         consulTokens = [acl.tokens["nomad-server"]!.current, acl.tokens["nomad-client"]!.current];
-        // Consul takes the auth method when it can read Nomad's keys; Nomad needs nothing of Consul to start.
-        const applying = overSsh(consulAclCommand(plan, { api: consul.api }));
+        // As in a new cluster: agents start before Consul knows their tokens, and Consul takes the auth method when it
+        // can read Nomad's keys.
         server = await nomad.start(nomad.servers[0]!, { consulToken: consulTokens[0] });
-        const applied = await applying;
-        assert.equal(applied.code, 0, applied.output);
         client = await nomad.start(nomad.node("client", 1), { consulToken: consulTokens[1] });
+        const applied = await overSsh(consulAclCommand(plan, { api: consul.api }));
+        assert.equal(applied.code, 0, applied.output);
         const bootstrapped = await nomad.bootstrap(server);
         assert.equal(bootstrapped.code, 0, bootstrapped.output);
     });
@@ -98,6 +98,20 @@ describe("jobs of a secure Nomad cluster", function () {
     };
     let allocation: string;
 
+    it("find Consul on a client that was there before its token, as soon as it is told to look", async () => {
+        const known = async (): Promise<unknown> => {
+            const { ID } = await node();
+            return (await manage(`/v1/node/${ID}`)).json.Attributes["consul.version"];
+        };
+        assert.equal(await known(), undefined);
+        client.signal("SIGHUP");
+        // By itself it would look every 15 seconds; what a look finds is told to the servers every 5.
+        await eventually("the client knows its Consul agent", async () => assert.ok(await known()), {
+            within: 10,
+        });
+        assert.match(client.log(), /reloading fingerprinter: fingerprinter=consul/);
+    });
+
     it("show that Consul knows Nomad's agents, with checks that pass", async () => {
         for (const [name, count] of [
             ["nomad", 3],
@@ -108,11 +122,6 @@ describe("jobs of a secure Nomad cluster", function () {
                 assert.equal(json.length, count);
             });
         }
-        await eventually("the client knows its Consul agent", async () => {
-            const { ID } = await node();
-            const { Attributes } = (await manage(`/v1/node/${ID}`)).json;
-            assert.ok(Attributes["consul.version"]);
-        });
     });
 
     it("register in Consul by identities of their own", async () => {
