@@ -6,17 +6,20 @@ import { pathToFileURL } from "node:url";
 
 import { setUp } from "../../toolchain/setup";
 import { needsOf } from "../../toolchain/versions";
-import { root, run, type CommandResult } from "../support/command";
+import { root, start, type CommandResult, type RunningCommand } from "../support/command";
+import { eventually } from "../support/poll";
 import { RollCluster } from "../unit/clusters/roll-cluster";
 import { keys, LoggedMachine } from "./roll-ssh";
 import type { Scene } from "./rolling/scene";
 
 describe("nodes that roll, with the real engine", function () {
     this.timeout("5m");
+    // Its file is ignored by git.
+    const stack = "e2e-rolling";
     const project = join(__dirname, "rolling");
     const folder = mkdtempSync(join(tmpdir(), "gatehouse-rolling-"));
     const log = join(folder, "log");
-    const configuration = join(folder, "Pulumi.rolling.yaml");
+    const configuration = join(folder, `Pulumi.${stack}.yaml`);
     let cluster: RollCluster;
     let machines: LoggedMachine[] = [];
     let environment: NodeJS.ProcessEnv;
@@ -46,11 +49,11 @@ describe("nodes that roll, with the real engine", function () {
             state: cluster.state(name),
             generation: 1,
         }));
-        const made = await pulumi("stack", "init", "rolling", "--no-select");
+        const made = await pulumi("stack", "init", stack, "--no-select");
         assert.equal(made.code, 0, made.output);
         // It has no option for that.
-        writeFileSync(configuration, readFileSync(join(project, "Pulumi.rolling.yaml")));
-        rmSync(join(project, "Pulumi.rolling.yaml"));
+        writeFileSync(configuration, readFileSync(join(project, `Pulumi.${stack}.yaml`)));
+        rmSync(join(project, `Pulumi.${stack}.yaml`));
     });
     after(async () => {
         machines.forEach((machine) => machine.stop());
@@ -59,7 +62,7 @@ describe("nodes that roll, with the real engine", function () {
     });
     beforeEach(() => writeFileSync(log, ""));
 
-    function pulumi(...args: string[]): Promise<CommandResult> {
+    function begin(...args: string[]): RunningCommand {
         const scene: Scene = {
             log,
             privateKey: keys.operator.private,
@@ -67,12 +70,17 @@ describe("nodes that roll, with the real engine", function () {
             rollToken: cluster.roll,
             nodes,
         };
-        const stack = args[0] === "stack" ? [] : ["--stack", "rolling", "--config-file", configuration];
-        return run("pulumi", [...args, ...stack, "--non-interactive"], {
+        const which = args[0] === "stack" ? [] : ["--stack", stack];
+        const file = ["stack", "cancel"].includes(args[0]!) ? [] : ["--config-file", configuration];
+        return start("pulumi", [...args, ...which, ...file, "--non-interactive"], {
             cwd: project,
             env: { ...environment, ROLLING_SCENE: JSON.stringify(scene) },
             timeout: 200,
         });
+    }
+
+    function pulumi(...args: string[]): Promise<CommandResult> {
+        return begin(...args).done;
     }
 
     async function up(): Promise<string[]> {
@@ -125,6 +133,33 @@ describe("nodes that roll, with the real engine", function () {
         nodes = nodes.map((node, index) => ({ ...node, generation: index === 1 ? 3 : 2 }));
         const happened = await up();
         assert.deepEqual([...new Set(happened.map((line) => line.split(" ")[0]))], ["server-2"]);
+    });
+
+    it("is finished by the next update when one was killed with a machine on its way", async () => {
+        nodes = nodes.map((node) => ({ ...node, generation: 4 }));
+        const killed = begin("up", "--yes", "--skip-preview");
+        await eventually("a machine is on its way", () => assert.equal(of(lines(), "turn ends").length, 1), {
+            within: 60,
+        });
+        await killed.kill();
+        await killed.done;
+        assert.ok(await cluster.turn(), "the turn is still taken");
+        assert.equal((await pulumi("cancel", "--yes")).code, 0);
+        await up();
+        const happened = lines();
+        for (const name of cluster.servers) {
+            assert.ok(happened.includes(`${name} made`), happened.join("\n"));
+        }
+        // Never two away at once.
+        let away: string[] = [];
+        for (const line of happened) {
+            const name = line.split(" ")[0]!;
+            away = line.endsWith(" deleted") ? [...new Set([...away, name])] : away;
+            away = line.endsWith(" gate ends") ? away.filter((each) => each !== name) : away;
+            assert.ok(away.length < 2, happened.join("\n"));
+        }
+        assert.equal(await cluster.turn(), undefined);
+        assert.equal((await pulumi("preview", "--expect-no-changes")).code, 0);
     });
 
     it("lets a removed node leave before its machine goes", async () => {
