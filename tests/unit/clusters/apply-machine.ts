@@ -7,7 +7,12 @@ import * as pulumi from "@pulumi/pulumi";
 import { machineConfig, renderUserData } from "../../../cloud-init";
 import { configureScript } from "../../../components/clusters/configure";
 import type { NodeConfiguration } from "../../../components/clusters/node-files";
-import type { RollArgs } from "../../../components/clusters/node-script";
+import {
+    rollArgument,
+    type RollArgs,
+    scriptCommand,
+    scriptInput,
+} from "../../../components/clusters/node-script";
 import { dataSource, systemdInContainer } from "../../../components/machines/docker-machine";
 import { run, start, type CommandResult, type RunningCommand } from "../../support/command";
 import { docker, inside } from "../../support/docker";
@@ -66,6 +71,13 @@ export class ApplyMachine {
         });
         const input = await new Promise<string>((resolve) => pulumi.unsecret(stdin).apply(resolve));
         return start("docker", ["exec", "--interactive", this.name, "sh", "-c", create], { input });
+    }
+
+    /** The node's membership: its begin ("return") or its end. */
+    async presence(what: "return" | "leave", roll: RollArgs, units: string[]): Promise<CommandResult> {
+        const command = scriptCommand({ ...rollArgument("server-1", roll), do: what, units });
+        const input = scriptInput(["agents.py", "turn.py", "presence.py"], {});
+        return run("docker", ["exec", "--interactive", this.name, "sh", "-c", command], { input });
     }
 
     private async boot(): Promise<void> {

@@ -196,7 +196,7 @@ describe("a node's configuration on a real machine", function () {
                 {
                     ...unitFile("lone"),
                     content:
-                        "[Service]\nExecStart=consul agent -config-dir=/etc/lone\nExecReload=/bin/kill -HUP $MAINPID\nStateDirectory=lone\n",
+                        "[Service]\nExecStart=consul agent -config-dir=/etc/lone\nExecReload=/bin/kill -HUP $MAINPID\nStateDirectory=lone\nRestart=always\nRestartSec=100ms\n",
                 },
                 {
                     path: "/etc/lone/consul.json",
@@ -235,6 +235,23 @@ describe("a node's configuration on a real machine", function () {
         assert.match(report.note!, /only server: the service is interrupted/);
         assert.match(result.stdout, /"turn": "given back"/);
         await assert.rejects(machine.inside("consul", "kv", "get", "gatehouse/turn"));
+
+        // A client, as far as its end is concerned: a lone server would not be let go.
+        const client: RollArgs = { ...roll, role: "client" };
+        const left = await machine.presence("leave", client, ["lone.service"]);
+        assert.equal(left.code, 0, left.output);
+        assert.match(left.stdout, /"presence": "left"/);
+        await assert.rejects(machine.inside("systemctl", "is-active", "lone.service"));
+        const wants = await machine.inside("systemctl", "show", "--property=Wants", "gatehouse.target");
+        assert.doesNotMatch(wants, /lone/, "it does not start at the next boot");
+        const back = await machine.presence("return", client, ["lone.service"]);
+        assert.equal(back.code, 0, back.output);
+        await machine.inside("systemctl", "is-active", "lone.service");
+        assert.match(
+            await machine.inside("systemctl", "show", "--property=WantedBy", "lone.service"),
+            /target/,
+            "it starts at the next boot",
+        );
         await machine.inside("rm", "/var/lib/gatehouse/member.json");
     });
 
