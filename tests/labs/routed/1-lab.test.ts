@@ -34,14 +34,14 @@ describe("routed lab", function () {
             'require("http").get("http://helloworld.service/", ({ statusCode }) => process.exit(statusCode === 200 ? 0 : 1))';
         let asked = 0;
         for (const client of ["client-1", "client-2"]) {
-            const list = await lab.on(client, "docker", "ps", "--format", "{{.Names}} {{.Image}}");
-            for (const line of list.split("\n").filter((each) => /^(server|dashboard|api)-/.test(each))) {
-                const [name, image] = line.split(" ") as [string, string];
+            const list = await lab.on(client, "docker", "ps", "--format", "{{.Names}}");
+            for (const name of list.split("\n").filter((each) => /^(server|dashboard|api)-/.test(each))) {
+                const image = await lab.on(client, "docker", "inspect", "--format", "{{.Image}}", name);
                 // Beside the job's own process, in its network and with its resolver: the job has no memory to spare.
                 await lab.on(
                     client,
                     ...["docker", "run", "--rm", "--network", `container:${name}`],
-                    ...["--entrypoint", "/usr/bin/node", image, "-e", script],
+                    ...["--entrypoint", "/usr/bin/node", image.trim(), "-e", script],
                 );
                 asked += 1;
             }
