@@ -127,7 +127,7 @@ function pulumiEnvironment({ backend, toolFolders, plugins, dockerHost }, env = 
         PULUMI_SKIP_UPDATE_CHECK: "true",
         // Nodes that wait for their turn hold one of the engine's workers each (components/clusters/roll.ts); by
         // default there are four for each core.
-        PULUMI_PARALLEL: process.env["PULUMI_PARALLEL"] || "64",
+        PULUMI_PARALLEL: env["PULUMI_PARALLEL"] || "64",
         // `make lint` checks types; checking them on every command would cost seconds.
         PULUMI_NODEJS_TRANSPILE_ONLY: "true",
     };
