@@ -141,9 +141,12 @@ describe("changes of an encrypted Consul cluster", function () {
             await server.ask("/v1/kv/test", { method: "PUT", body: "kept" });
             const id = (await server.ask("/v1/agent/self")).json.Config.NodeID;
             await server.restart();
-            assert.equal((await server.ask("/v1/kv/test?raw&stale")).text, '"kept"');
+            // Until it hears from a leader it does not know how much of its log is committed.
+            await eventually("its data are there", async () =>
+                assert.equal((await server.ask("/v1/kv/test?raw&stale")).text, '"kept"'),
+            );
             assert.equal((await server.ask("/v1/agent/self")).json.Config.NodeID, id);
-            assert.equal((await whole.voters()).length, 3);
+            await eventually("all vote", async () => assert.equal((await whole.voters()).length, 3));
         });
     });
 });
