@@ -115,7 +115,8 @@ describe("sticky lab", function () {
             await lab.answers("back1 back2");
         });
         assertNoneFailed(report);
-        assert.equal(fewest, 1, "there was not always one, or none was ever away");
+        // Two where the new one was there before a check could miss the old one.
+        assert.ok(fewest === 1 || fewest === 2, `there was not always one: ${fewest}`);
         const after = (await containers()).split("\n");
         assert.ok(
             before.every((each, n) => each === "" || each !== after[n]),
