@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 
 import { ports } from "../security/ports";
 import { consulPolicies, type ConsulPolicyName } from "./consul-policies";
+import { scriptProgram } from "./node-script";
 
 /**
  * Secret ids of one token, this generation's and the next one's. Consul knows both, so that a rotation gives
@@ -172,7 +171,7 @@ export function consulAclCommand(
     plan: AclPlan,
     { api = `http://127.0.0.1:${ports.consulHttp.from}`, timeout = 60 }: AclCommandParameters = {},
 ): { create: string; stdin: string } {
-    return pythonCommand(["acl.py", "consul_acl.py"], { api, timeout }, plan);
+    return scriptProgram(["acl.py", "consul_acl.py"], { api, timeout }, "main", plan);
 }
 
 /**
@@ -183,23 +182,7 @@ export function gossipKeyring(
     keyring: { key: string; management: string[] },
     { api = `http://127.0.0.1:${ports.consulHttp.from}`, timeout = 60 }: AclCommandParameters = {},
 ): { create: string; stdin: string } {
-    return pythonCommand(["acl.py", "consul_keyring.py"], { api, timeout }, keyring);
-}
-
-/**
- * Scripts of `files/` as one program on the standard input, the secret part after them: it is the argument of `run`,
- * which the last of the scripts defines.
- */
-function pythonCommand(
-    scripts: string[],
-    argument: object,
-    secret: object,
-): { create: string; stdin: string } {
-    const sources = scripts.map((file) => readFileSync(join(__dirname, "files", file), "utf8"));
-    // A JSON text in a JSON string is a string literal of Python's, too.
-    const call = `main(run, json.loads(${JSON.stringify(JSON.stringify(secret))}))\n`;
-    const quoted = JSON.stringify(argument).replaceAll("'", `'\\''`);
-    return { create: `python3 - '${quoted}'`, stdin: [...sources, call].join("\n\n") };
+    return scriptProgram(["acl.py", "consul_keyring.py"], { api, timeout }, "main", keyring);
 }
 
 /** The accessor of a token's generation: a UUID of version 5 (RFC 9562), so that it says nothing about the secret. */

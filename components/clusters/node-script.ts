@@ -58,8 +58,27 @@ export function scriptCommand(argument: object): string {
  */
 export function scriptInput(files: readonly string[], secrets: object): string {
     const payload = Buffer.from(JSON.stringify(secrets)).toString("base64");
-    const sources = files.map((file) => readFileSync(join(__dirname, "files", file), "utf8"));
-    return [`PAYLOAD = "${payload}"`, ...sources].join("\n\n");
+    return [`PAYLOAD = "${payload}"`, ...scriptSources(files)].join("\n\n");
+}
+
+/**
+ * Scripts of `files/` as one program on the standard input, and after them the call of `entry` with the `run` that the
+ * last of them defines and the secret part. Pure.
+ */
+export function scriptProgram(
+    files: readonly string[],
+    argument: object,
+    entry: string,
+    secret: object,
+): { create: string; stdin: string } {
+    // A JSON text in a JSON string is a string literal of Python's, too.
+    const call = `${entry}(run, json.loads(${JSON.stringify(JSON.stringify(secret))}))\n`;
+    return { create: scriptCommand(argument), stdin: [...scriptSources(files), call].join("\n\n") };
+}
+
+/** The texts of scripts of `files/`. */
+export function scriptSources(files: readonly string[]): string[] {
+    return files.map((file) => readFileSync(join(__dirname, "files", file), "utf8"));
 }
 
 /** What every script that takes turns is told. Pure. */

@@ -1,10 +1,8 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-
 import * as nomad from "@pulumi/nomad";
 import * as pulumi from "@pulumi/pulumi";
 
 import { ports } from "../security/ports";
+import { scriptProgram } from "./node-script";
 import { nomadCaFile } from "./nomad-configuration";
 
 export interface NomadCommandParameters {
@@ -25,7 +23,7 @@ export function nomadBootstrap(
     secret: string,
     parameters: NomadCommandParameters = {},
 ): { create: string; stdin: string } {
-    return pythonCommand("nomad_acl.py", parameters, { secret });
+    return nomadProgram("nomad_acl.py", parameters, { secret });
 }
 
 /**
@@ -36,7 +34,7 @@ export function nomadGossipKeyring(
     keyring: { key: string; secret: string },
     parameters: NomadCommandParameters = {},
 ): { create: string; stdin: string } {
-    return pythonCommand("nomad_keyring.py", parameters, keyring);
+    return nomadProgram("nomad_keyring.py", parameters, keyring);
 }
 
 /**
@@ -114,11 +112,7 @@ export class NomadAccess extends pulumi.ComponentResource {
     }
 }
 
-/**
- * The scripts of `files/` as one program on the standard input, the secret part after them: it is an argument of `run`,
- * which the last of the scripts defines.
- */
-function pythonCommand(
+function nomadProgram(
     script: string,
     {
         api = `https://127.0.0.1:${ports.nomadHttp.from}`,
@@ -127,11 +121,5 @@ function pythonCommand(
     }: NomadCommandParameters,
     secret: object,
 ): { create: string; stdin: string } {
-    const sources = ["acl.py", "nomad_api.py", script].map((file) =>
-        readFileSync(join(__dirname, "files", file), "utf8"),
-    );
-    // A JSON text in a JSON string is a string literal of Python's, too.
-    const call = `main_of_nomad(run, json.loads(${JSON.stringify(JSON.stringify(secret))}))\n`;
-    const quoted = JSON.stringify({ api, ca, timeout }).replaceAll("'", `'\\''`);
-    return { create: `python3 - '${quoted}'`, stdin: [...sources, call].join("\n\n") };
+    return scriptProgram(["acl.py", "nomad_api.py", script], { api, ca, timeout }, "main_of_nomad", secret);
 }

@@ -1,11 +1,9 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 
 import type { Machine } from "../machines/machine";
 import { sshConnection } from "../machines/readiness";
+import { scriptCommand, scriptSources } from "./node-script";
 
 /** How long a cluster may take to form once its machines are up, in seconds. */
 const formationTimeout = 60;
@@ -77,9 +75,10 @@ export function readinessCommand(
     script: ClusterReadinessArgs["script"],
     parameters: { api: string; servers: string[]; clients: string[]; timeout: number },
 ): { create: string; stdin: string } {
-    const source = ["poll.py", script].map((file) => readFileSync(join(__dirname, "files", file), "utf8"));
-    const argument = JSON.stringify(parameters).replaceAll("'", `'\\''`);
-    return { create: `python3 - '${argument}'`, stdin: source.join("\n\n") };
+    return {
+        create: scriptCommand(parameters),
+        stdin: scriptSources(["poll.py", script]).join("\n\n"),
+    };
 }
 
 /** The script with variables in its environment: sshd takes none, and a command line can be read by everybody. Pure. */

@@ -27,6 +27,8 @@ class Hopeless(Exception):
 
 
 class Api:
+    header = "X-Consul-Token"
+
     def __init__(self, base, token=None):
         self.base = base
         self.token = token
@@ -40,7 +42,7 @@ class Api:
             self.base + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"X-Consul-Token": secret} if secret else {},
+            headers={self.header: secret} if secret else {},
         )
         try:
             with self.opener.open(request, timeout=10) as response:
@@ -109,14 +111,14 @@ def management(api, secrets):
     raise Unready(complaint)
 
 
-def main(run, plan):
+def main(run, plan, system="Consul"):
     """Runs run(arguments, plan), prints what it returns as JSON, and explains in one line why it gave up."""
     arguments = json.loads(sys.argv[1])
     started = time.monotonic()
     try:
         summary = run(arguments, plan)
     except Hopeless as error:
-        sys.exit(clean(f"Consul at {arguments['api']}: {error}"))
+        sys.exit(clean(f"{system} at {arguments['api']}: {error}"))
     except Exception as error:  # A traceback could show what must not be shown.
-        sys.exit(clean(f"Consul at {arguments['api']}: {type(error).__name__}: {error}"))
+        sys.exit(clean(f"{system} at {arguments['api']}: {type(error).__name__}: {error}"))
     print(json.dumps({**summary, "seconds": round(time.monotonic() - started, 1)}))
