@@ -1,0 +1,4 @@
+import { serve } from "../lib";
+import { linodeProvider } from "./provider";
+
+serve(linodeProvider);
