@@ -2,9 +2,11 @@
 #
 # Its settings are a Nomad variable, so that they can change without a new allocation:
 #
-#   nomad var put nomad/jobs/haproxy slots=16 health_path=/ log=errors stats_user=admin stats_password=…
+#   nomad var put nomad/jobs/haproxy discovery=dns slots=16 health_path=/ log=errors stats_user=admin stats_password=…
 #   nomad job run -var image=… jobs/haproxy.nomad.hcl
 #
+# discovery       `dns`: HAProxy asks Consul's DNS ten times a second; `events`: it holds a question open that Consul
+#                 answers when something changes (components/balancers/events)
 # slots           servers in the backend: at least twice the instances of demo-webapp and one
 # health_path     what the instances are asked for to see whether they are well
 # log             `errors`, or `all` for a line per request
@@ -28,10 +30,27 @@ variable "consul_dns" {
   description = "Consul's DNS server as HAProxy's machine reaches it."
 }
 
-variable "node" {
+variable "consul_http" {
   type        = string
-  default     = ""
-  description = "The machine that it runs on; any if empty."
+  default     = "http://127.0.0.1:8500"
+  description = "Consul's HTTP API as HAProxy's machine reaches it, by an address; for discovery=events."
+}
+
+variable "nodes" {
+  type        = list(string)
+  default     = []
+  description = "The machines that it runs on, one instance on each; a single one on any machine if empty."
+}
+
+variable "proxy_sources" {
+  type        = list(string)
+  default     = []
+  description = "Networks whose connections begin with a PROXY header, such as those of a balancer in front."
+}
+
+locals {
+  # A balancer in front says who calls.
+  expect_proxy = length(var.proxy_sources) == 0 ? "" : "\n    tcp-request connection expect-proxy layer4 if { src ${join(" ", var.proxy_sources)} }"
 }
 
 job "haproxy" {
@@ -42,21 +61,41 @@ job "haproxy" {
   # interrupts service for a few seconds. The settings above do not. A version that fails, or is not healthy in time,
   # ends the change (progress_deadline 0).
   update {
-    max_parallel      = 1
-    health_check      = "checks"
-    min_healthy_time  = "1s"
+    max_parallel = 1
+    health_check = "checks"
+    # A balancer in front needs some seconds to see that an instance is back, before the next one may stop.
+    min_healthy_time  = length(var.proxy_sources) > 0 ? "10s" : "1s"
     healthy_deadline  = "1m"
     progress_deadline = "0s"
     auto_revert       = true
   }
 
   group "haproxy" {
+    count = max(1, length(var.nodes))
+
     # Static ports and a published address belong to one machine.
     dynamic "constraint" {
-      for_each = var.node == "" ? [] : [var.node]
+      for_each = length(var.nodes) == 1 ? var.nodes : []
       content {
         attribute = "${node.unique.name}"
         value     = constraint.value
+      }
+    }
+
+    dynamic "constraint" {
+      for_each = length(var.nodes) > 1 ? [join(",", var.nodes)] : []
+      content {
+        attribute = "${node.unique.name}"
+        operator  = "set_contains_any"
+        value     = constraint.value
+      }
+    }
+
+    dynamic "constraint" {
+      for_each = length(var.nodes) > 1 ? [true] : []
+      content {
+        operator = "distinct_hosts"
+        value    = "true"
       }
     }
 
@@ -136,6 +175,13 @@ job "haproxy" {
             size = 16777216
           }
         }
+
+        # In the workers' chroot: the last good state for discovery=events, kept when the task starts anew.
+        mount {
+          type   = "bind"
+          source = "../alloc/data"
+          target = "/var/lib/haproxy/state"
+        }
       }
 
       template {
@@ -162,7 +208,8 @@ job "haproxy" {
         data = <<-EOF
           {{- with nomadVar "nomad/jobs/haproxy" }}
           global
-              log stdout format raw local0 info
+              # Requests are logged by the frontends; what has no line of its own, Lua's questions to Consul among it, by errors.
+              log stdout format raw local0 {{ if eq .discovery.Value "events" }}err{{ else }}info{{ end }}
               user haproxy
               group haproxy
               chroot /var/lib/haproxy
@@ -173,10 +220,14 @@ job "haproxy" {
               mworker-max-reloads 3
               stats socket /run/haproxy/admin.sock mode 600 level admin
               server-state-file /run/haproxy/servers
+          {{- if eq .discovery.Value "events" }}
+              setenv DISCOVERY_SETTINGS /secrets/discovery.json
+              lua-load /usr/local/lib/gatehouse/events.lua
+          {{- end }}
 
           defaults
               mode http
-              log global
+              log stdout format raw local0 info
               option dontlognull
           {{- if ne .log.Value "all" }}
               # Errors, retries and redispatches only: a line per request would cost more than the request.
@@ -195,10 +246,12 @@ job "haproxy" {
               timeout client 30s
               timeout server 30s
               timeout tunnel 1h
-              load-server-state-from-file global
+              load-server-state-from-file {{ if eq .discovery.Value "events" }}none{{ else }}global{{ end }}
               http-error status 502 content-type text/html file /etc/haproxy/errors/unavailable.html
               http-error status 503 content-type text/html file /etc/haproxy/errors/unavailable.html
               http-error status 504 content-type text/html file /etc/haproxy/errors/unavailable.html
+
+          {{- if ne .discovery.Value "events" }}
 
           resolvers consul
               # Over TCP, and with room: an answer of 8192 bytes, the most that UDP can be trusted with, ends at 60
@@ -216,15 +269,20 @@ job "haproxy" {
               hold timeout 30s
               hold refused 30s
               hold other 30s
+          {{- end }}
 
           frontend http
-              bind *:{{ env "NOMAD_PORT_http" }}
+              bind *:{{ env "NOMAD_PORT_http" }}${local.expect_proxy}
               option httplog
               # Consul's TCP check connects and says nothing: no error.
               option http-ignore-probes
               # After a reload an idle connection gets one more answer, with `Connection: close`, instead of a reset.
               option idle-close-on-response
               option forwardfor
+          {{- if eq .discovery.Value "events" }}
+              # Who comes before Consul has named the first instances waits for that.
+              http-request lua.discovery-ready unless { var(proc.discovery) -m bool }
+          {{- end }}
               # This is the edge: what clients say about themselves does not count.
               http-request del-header X-Forwarded-For
               http-request set-header X-Forwarded-Proto http
@@ -236,7 +294,12 @@ job "haproxy" {
               option httpchk GET {{ .health_path }}
               http-check expect status 200-399
               default-server check inter 1s fastinter 200ms downinter 200ms fall 2 rise 1
+          {{- if eq .discovery.Value "events" }}
+              # Of no use before Lua gives them an address.
+              server-template webapp {{ .slots }} 127.0.0.1:1 disabled
+          {{- else }}
               server-template webapp {{ .slots }} _demo-webapp._tcp.service.consul resolvers consul resolve-opts allow-dup-ip resolve-prefer ipv4 init-addr last,none
+          {{- end }}
 
           userlist operators
               user {{ .stats_user }} insecure-password {{ .stats_password }}
@@ -251,6 +314,10 @@ job "haproxy" {
               http-request return status 200 content-type text/plain string "ready" if { path /ready }
               http-request auth realm haproxy unless { http_auth(operators) }
               http-request use-service prometheus-exporter if { path /metrics }
+          {{- if eq .discovery.Value "events" }}
+              http-request use-service lua.discovery-metrics if { path /discovery/metrics }
+              http-request use-service lua.discovery-status if { path /discovery }
+          {{- end }}
               stats enable
               stats uri /
               stats hide-version
@@ -258,6 +325,23 @@ job "haproxy" {
               stats refresh 5s
           {{- end }}
         EOF
+      }
+
+      # Read by HAProxy before its workers are in their chroot.
+      template {
+        destination = "secrets/discovery.json"
+        perms       = "0600"
+        change_mode = "noop"
+        splay       = "0s"
+
+        data = jsonencode({
+          consul   = { url = var.consul_http }
+          services = [{ name = "demo-webapp", backend = "webapp" }]
+          guard    = { minimumShare = 0.5, hold = 60 }
+          wait     = 5
+          patience = 5
+          state    = "/state/discovery.json"
+        })
       }
 
       resources {

@@ -1,17 +1,15 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
-import { dockerRole, machineConfig } from "../cloud-init";
+import { consulHost, dockerRole, machineConfig, nomadHost } from "../cloud-init";
 import { HaproxyJob } from "../components/balancers/haproxy-job";
 import { slotCount } from "../components/balancers/slots";
 import { BaseImages } from "../components/base-images";
-import { ConsulCluster, consulNode } from "../components/clusters/consul";
-import { NomadCluster, nomadNode } from "../components/clusters/nomad";
+import { OpenCluster } from "../components/clusters/open-cluster";
 import { ApplicationImages, pauseImage } from "../components/images";
 import { CountDash } from "../components/jobs/countdash";
 import { WebApp } from "../components/jobs/webapp";
-import type { Machine, PublishedPort, Substrate } from "../components/machines/machine";
-import { createSubstrate } from "../components/machines/substrate";
+import type { Ingress, Machine, PublishedPort, Substrate } from "../components/machines/machine";
 import { ports } from "../components/security/ports";
 import type { NomadSettings } from "../settings/nomad";
 import { imageReference } from "../toolchain/images";
@@ -20,6 +18,7 @@ import type { JobSummary, Lab, MachineSummary } from "./lab";
 import { type PlannedNode, planNodes, rolesOf } from "./node-plan";
 import { nomadReadme, nomadTopology } from "./nomad-pages";
 import { endpointUrl, summariseJobs, summariseMachine } from "./outputs";
+import { basesOn, labSubstrate } from "./substrate";
 
 const statsUser = "admin";
 const dashboardPort = 9002;
@@ -48,47 +47,61 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
         this.config = args.config;
         this.nodes = planNodes(args.config.servers.count, args.config.clients.count);
 
-        const bases = new BaseImages("base-images", { names: needs.images }, { parent: this });
-        const substrate = this.substrate(bases);
-        const images = this.images(substrate, bases);
-        const machines = this.nodes.map((node) => this.machine(substrate, node));
-        const servers = machines.filter((_, index) => this.nodes[index]?.server);
-        const clients = machines.filter((_, index) => this.nodes[index]?.client);
-
-        const { datacenter } = args.config;
-        const consul = new ConsulCluster(
-            "consul",
-            { datacenter, servers, clients: machines.filter((machine) => !servers.includes(machine)) },
+        const names = basesOn(args.config.substrate, needs);
+        const bases = new BaseImages("base-images", { names }, { parent: this });
+        const substrate = labSubstrate(
+            { config: args.config, bases, machineImage: "machine-nomad" },
             { parent: this },
         );
-        const nomad = new NomadCluster("nomad", { servers, clients }, { parent: this });
+        const images = this.images(substrate, bases);
+        const members = this.nodes.map((node) => ({ ...node, machine: this.machine(substrate, node) }));
+        const machines = (which: (node: PlannedNode) => boolean) =>
+            members.filter(which).map(({ machine }) => machine);
+        const cluster = new OpenCluster(
+            "cluster",
+            {
+                datacenter: args.config.datacenter,
+                members,
+                tasks: substrate.registry.pullAddress.apply((registry) => ({
+                    sidecarImage: `${registry}/envoy:lab`,
+                    infraImage: pauseImage(registry, imageReference("pause")),
+                })),
+                logLevel: args.config.logLevel,
+            },
+            { parent: this, deletedWith: substrate.foundation },
+        );
         const password = new random.RandomPassword(
             "haproxy-stats-password",
             { length: 24, special: false },
             { parent: this },
         );
 
+        const servers = machines(({ server }) => server);
         const onCluster: pulumi.ComponentResourceOptions = {
             parent: this,
-            providers: [consul.provider, nomad.provider],
+            providers: [cluster.providers.consul, cluster.providers.nomad],
             // With the whole lab gone there is nothing to stop job by job.
             deletedWith: substrate.foundation,
             // A lone server's replacement starts with an empty store. Several hand theirs on.
-            replaceWith: servers.length === 1 ? servers.map((server) => server.resource) : undefined,
+            replaceWith: servers.length === 1 ? servers.map(({ resource }) => resource) : undefined,
             dependsOn: images.ready,
         };
+        const ingress = substrate.ingress("ingress", {
+            machines: machines(({ client }) => client),
+            ports: [ports.http.from],
+        });
         // Its ports are the published ones, so what listens on them must run there.
-        const entry = entryPoint(clients);
+        const entry = ingress.machines[0]!;
         const webapp = this.webapp(images, onCluster);
-        const haproxy = this.haproxy(images, entry, password.result, onCluster);
+        const haproxy = this.haproxy(images, ingress, password.result, onCluster);
         const countdash = this.countdash(images, entry, onCluster);
 
         this.urls = pulumi
             .all([
-                endpointUrl(entry, ports.http.from, webapp.job.status, haproxy.job.status),
+                endpointUrl(ingress, ports.http.from, webapp.job.status, haproxy.job.status),
                 endpointUrl(entry, ports.haproxyStats.from, haproxy.job.status),
-                consul.address,
-                nomad.address,
+                cluster.consulAddress,
+                cluster.nomadAddress,
                 endpointUrl(entry, dashboardPort, countdash.job.status),
             ])
             .apply(([web, haproxyStats, consulUi, nomadUi, dashboard]): Record<string, string> => ({
@@ -103,10 +116,10 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
             { job: haproxy.job, url: "haproxyStats" },
             { job: countdash.job, url: "dashboard" },
         ]);
-        this.machines = pulumi.all(machines.map(summariseMachine));
+        this.machines = pulumi.all(members.map(({ machine }) => summariseMachine(machine)));
         this.environment = pulumi.secret(
             pulumi
-                .all([consul.address, nomad.address, password.result])
+                .all([cluster.consulAddress, cluster.nomadAddress, password.result])
                 .apply(([consulAddress, nomadAddress, statsPassword]): Record<string, string> => ({
                     CONSUL_HTTP_ADDR: consulAddress,
                     NOMAD_ADDR: nomadAddress,
@@ -119,24 +132,6 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
             .all([this.urls, this.topology])
             .apply(([urls, topology]) => nomadReadme(urls, topology));
         this.registerOutputs({ urls: this.urls });
-    }
-
-    private substrate(bases: BaseImages): Substrate {
-        const { substrate: kind, network, ports: published } = this.config;
-        return createSubstrate(
-            "machines",
-            {
-                kind,
-                project: pulumi.getProject(),
-                stack: pulumi.getStack(),
-                subnet: network.subnet,
-                machineImage: bases.reference("machine-nomad"),
-                registryImage: bases.reference("registry"),
-                registryPort: published.registry,
-                sshPortBase: published.ssh,
-            },
-            { parent: this },
-        );
     }
 
     private images(substrate: Substrate, bases: BaseImages): ApplicationImages {
@@ -156,37 +151,28 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
         );
     }
 
+    /** A machine that Consul and Nomad can run on. What they are told comes over SSH. */
     private machine(substrate: Substrate, node: PlannedNode): Machine {
         const { datacenter } = this.config;
-        const members = this.nodes.map(({ name }) =>
-            substrate.addressOf(name).apply((address) => ({ name, address })),
+        const cloudConfig = substrate.registry.pullAddress.apply((registry) =>
+            machineConfig(
+                consulHost(),
+                nomadHost({ client: node.client }),
+                ...(node.client ? [dockerRole({ insecureRegistries: [registry] })] : []),
+                // Consul's data belong to one datacenter: another one is for another machine.
+                { write_files: [{ path: "/etc/gatehouse/datacenter", content: `${datacenter}\n` }] },
+            ),
         );
-        const cloudConfig = pulumi
-            .all([pulumi.all(members), substrate.registry.pullAddress])
-            .apply(([addresses, registry]) => {
-                const self = addresses.find(({ name }) => name === node.name)!;
-                const servers = addresses.filter(
-                    ({ name }) => this.nodes.find((planned) => planned.name === name)?.server,
-                );
-                const client = {
-                    sidecarImage: `${registry}/envoy:lab`,
-                    infraImage: pauseImage(registry, imageReference("pause")),
-                };
-                return machineConfig(
-                    dockerRole({ insecureRegistries: [registry] }),
-                    consulNode({ datacenter, node: self, servers }),
-                    nomadNode({ datacenter, node: self, servers, ...(node.client ? { client } : {}) }),
-                );
-            });
         return substrate.addMachine(node.name, {
             roles: rolesOf(node),
             cloudConfig,
-            publishedPorts: this.publishedPorts(node),
+            publishedPorts: this.publishedPorts(node, substrate.balances),
+            ...(node.server && { apart: "servers" }),
         });
     }
 
-    /** The first server takes operators' requests, the first client the users'. */
-    private publishedPorts(node: PlannedNode): PublishedPort[] {
+    /** The first server takes operators' requests; the first client the users', or all clients what is balanced. */
+    private publishedPorts(node: PlannedNode, balanced: boolean): PublishedPort[] {
         const published = this.config.ports;
         const firstServer = this.nodes.find(({ server }) => server)?.name === node.name;
         const firstClient = this.nodes.find(({ client }) => client)?.name === node.name;
@@ -197,9 +183,11 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
                       operators(ports.nomadHttp.from, published.nomad),
                   ]
                 : []),
+            ...(firstClient || (balanced && node.client)
+                ? [{ port: ports.http.from, publishedPort: published.webapp, audience: "public" as const }]
+                : []),
             ...(firstClient
                 ? [
-                      { port: ports.http.from, publishedPort: published.webapp, audience: "public" as const },
                       operators(ports.haproxyStats.from, published.haproxyStats),
                       operators(dashboardPort, published.dashboard),
                   ]
@@ -219,7 +207,7 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
 
     private haproxy(
         images: ApplicationImages,
-        entry: Machine,
+        { machines, proxySources }: Ingress,
         password: pulumi.Output<string>,
         opts: pulumi.ComponentResourceOptions,
     ): HaproxyJob {
@@ -228,7 +216,9 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
             {
                 datacenters: [this.config.datacenter],
                 image: images.reference("haproxy"),
-                node: entry.name,
+                nodes: machines.map((machine) => machine.name),
+                proxySources,
+                discovery: this.config.discovery,
                 slots: this.config.haproxy.slots ?? slotCount(this.config.webapp.count),
                 stats: { user: statsUser, password },
             },
@@ -259,13 +249,4 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
 
 function operators(port: number, publishedPort: number): PublishedPort {
     return { port, publishedPort, audience: "operators" };
-}
-
-/** The machine whose ports the users' addresses lead to. */
-function entryPoint(clients: Machine[]): Machine {
-    const [first] = clients;
-    if (first === undefined) {
-        throw new Error("The lab has no machine that runs jobs.");
-    }
-    return first;
 }

@@ -4,10 +4,13 @@ import { maxWebAppCount, slotCount } from "../components/balancers/slots";
 import type { Problem } from "../config-errors";
 import { nomad as place } from "../toolchain/labs.json";
 import { clashingPorts, commonSettings, datacenter, imageReference, port, portsAmongSsh } from "./common";
+import { linodeContradictions, linodeSettings } from "./linode";
 
 /** Settings of the `nomad` lab. */
 export const nomadSettings = z.strictObject({
-    ...commonSettings(place.subnet),
+    ...commonSettings(place.subnet, { machines: true }),
+    /** How the machines are on Linode. */
+    linode: linodeSettings,
     /** Ports on 127.0.0.1 under which the lab's endpoints are published. */
     ports: z
         .strictObject({
@@ -21,8 +24,10 @@ export const nomadSettings = z.strictObject({
             ssh: z.int().min(1024).max(65000).default(place.ports.ssh),
         })
         .prefault({}),
-    /** Consul's and Nomad's datacenter. A change replaces the machines. */
+    /** Consul's and Nomad's datacenter. A change replaces a lone server; several take no peer of another one. */
     datacenter,
+    /** How much Consul's and Nomad's agents log. A change restarts them, one machine after the other; tasks go on. */
+    logLevel: z.enum(["DEBUG", "INFO", "WARN"]).default("INFO"),
     /** Machines that vote in Consul's and Nomad's consensus. */
     servers: z
         .strictObject({
@@ -51,6 +56,11 @@ export const nomadSettings = z.strictObject({
             image: imageReference.optional(),
         })
         .prefault({}),
+    /**
+     * How the balancer learns of instances: from Consul's DNS, asked ten times a second, or from Consul's own word, the
+     * moment that something changes (docs/jobs.md). A change is a reload, which loses no request.
+     */
+    discovery: z.enum(["dns", "events"]).default("dns"),
     /** The balancer. */
     haproxy: z
         .strictObject({
@@ -71,7 +81,11 @@ export type NomadSettings = z.output<typeof nomadSettings>;
 
 /** Problems that only several settings together can have. */
 export function nomadContradictions(settings: NomadSettings): Problem[] {
-    const problems = [...clashingPorts(settings.ports), ...portsAmongSsh(settings.ports)];
+    const problems = [
+        ...clashingPorts(settings.ports),
+        ...portsAmongSsh(settings.ports),
+        ...linodeContradictions(settings),
+    ];
     const needed = slotCount(settings.webapp.count, { minimum: true });
     if (settings.haproxy.slots !== undefined && settings.haproxy.slots < needed) {
         problems.push({

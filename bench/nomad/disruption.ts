@@ -1,6 +1,7 @@
 import { nestedContainers } from "../../tests/support/docker";
 import { withLoad, type LoadReport } from "../../tests/support/load";
 import type { NomadLab } from "../../tests/support/nomad-lab";
+import { failedRequests } from "../failures";
 import type { Figure } from "../report";
 
 /** Requests that fail while the lab changes under constant load. */
@@ -24,25 +25,8 @@ export async function measureDisruption(lab: NomadLab): Promise<Figure[]> {
         await lab.balances(3, { within: 60 });
     });
     return [
-        figure("failed requests while scaling 3 → 5 → 3", scaling, 0),
-        figure("failed requests while rolling a change", rolling, 0),
-        figure("failed requests while an instance is killed", killing),
+        failedRequests("failed requests while scaling 3 → 5 → 3", scaling, { atMost: 0 }),
+        failedRequests("failed requests while rolling a change", rolling, { atMost: 0 }),
+        failedRequests("failed requests while an instance is killed", killing),
     ];
-}
-
-function figure(what: string, report: LoadReport, atMost?: number): Figure {
-    const reasons = Object.entries(
-        report.failures.reduce<Record<string, number>>((counts, { reason }) => {
-            counts[reason] = (counts[reason] ?? 0) + 1;
-            return counts;
-        }, {}),
-    ).map(([reason, count]) => `, ${count} × ${reason}`);
-    return {
-        what,
-        value: report.failed,
-        unit: "requests",
-        ...(atMost === undefined ? {} : { target: { atMost } }),
-        samples: report.requests,
-        note: `of ${report.requests} at 100/s, ${report.resent} resent, slowest ${Math.round(report.latencyMs.max)} ms${reasons.join("")}`,
-    };
 }

@@ -7,8 +7,21 @@ export interface HaproxyJobArgs {
     datacenters: string[];
     /** The image made from images/haproxy. A change stops HAProxy and starts the new one: its ports are fixed. */
     image: pulumi.Input<string>;
-    /** Name of the machine whose ports 80 and 1936 it takes. Default: any machine. A change moves it. */
-    node?: string;
+    /**
+     * Names of the machines whose ports 80 and 1936 it takes: there is one instance on each, and they change one after
+     * the other. Default: one instance, on any machine. A change moves it.
+     */
+    nodes?: readonly string[];
+    /**
+     * Networks, e.g. `192.168.255.0/24`, whose connections to port 80 begin with a PROXY header, which says who calls.
+     * Others' do not. Default: none. A change restarts the instances, one after the other.
+     */
+    proxySources?: readonly string[];
+    /**
+     * How HAProxy learns of instances: `dns` asks Consul's DNS ten times a second, `events` holds a question open that
+     * Consul answers when something changes. Default `dns`. A change is a reload.
+     */
+    discovery?: "dns" | "events";
     /** Servers that the backend has room for; see `slotCount`. A change is a reload, which loses no request. */
     slots: number;
     /** For the statistics page and `/metrics`; letters, digits, `-`, `_` and `.` only. A change is a reload. */
@@ -36,6 +49,7 @@ export class HaproxyJob extends pulumi.ComponentResource {
             {
                 path: "nomad/jobs/haproxy",
                 items: {
+                    discovery: args.discovery ?? "dns",
                     slots: String(args.slots),
                     health_path: args.healthPath ?? "/health",
                     log: args.log ?? "errors",
@@ -54,7 +68,8 @@ export class HaproxyJob extends pulumi.ComponentResource {
                 variables: {
                     datacenters: args.datacenters,
                     image: args.image,
-                    node: args.node ?? "",
+                    nodes: args.nodes ?? [],
+                    proxy_sources: args.proxySources ?? [],
                     consul_dns: args.consulDns ?? "127.0.0.1:8600",
                 },
             },

@@ -44,6 +44,18 @@ describe("nomad lab in a browser", function () {
         await page.close();
     });
 
+    it("shows what HAProxy has heard from Consul", async () => {
+        const page = await browser.visit(`${lab.url("haproxyStats")}/discovery`);
+        const up = page.locator("tbody td", { hasText: /^UP/ });
+        await eventually("three servers are UP", async () => assert.equal(await up.count(), 3));
+        assert.match(
+            await page.locator("body").innerText(),
+            /demo-webapp\s+3 of 16 servers in use\. Consul said so/,
+        );
+        await screenshot(page, "discovery");
+        await page.close();
+    });
+
     it("does not show the statistics to somebody without the password", async () => {
         const stranger = await Browser.open();
         try {

@@ -1,14 +1,30 @@
 import * as assert from "node:assert/strict";
 
-import { runProgram, secretsIn, type Registered, type Run } from "../support/mocks";
+import { parseConfig } from "../../config";
+import { wantedObjects } from "../../toolchain/names";
+import {
+    dockerObjects,
+    outermost,
+    registered,
+    runProgram,
+    secretsIn,
+    type Registered,
+    type Run,
+} from "../support/mocks";
 import { computed } from "./providers";
 
 /** All of a lab with one machine: type and name. A name is a resource's identity: changing one replaces it. */
 const expected = [
     "command:local:Command base-images-build",
+    "command:local:Command machines-registry-ready",
+    "command:remote:Command cluster-plan",
     "command:remote:Command consul-ready",
     "command:remote:Command nomad-ready",
+    "command:remote:Command server-1-configure",
+    "command:remote:Command server-1-gate",
+    "command:remote:Command server-1-presence",
     "command:remote:Command server-1-ready",
+    "command:remote:Command server-1-turn",
     "consul:index/configEntry:ConfigEntry countdash-default",
     "consul:index/configEntry:ConfigEntry countdash-intention",
     "docker:index/container:Container machines-registry",
@@ -23,8 +39,8 @@ const expected = [
     "docker:index/volume:Volume machines-registry",
     "docker:index/volume:Volume server-1-docker",
     "gatehouse:balancers:HaproxyJob haproxy",
-    "gatehouse:clusters:ConsulCluster consul",
-    "gatehouse:clusters:NomadCluster nomad",
+    "gatehouse:clusters:OpenCluster cluster",
+    "gatehouse:clusters:RollingNode server-1",
     "gatehouse:images:ApplicationImages images",
     "gatehouse:index:BaseImages base-images",
     "gatehouse:jobs:CountDash countdash",
@@ -65,8 +81,7 @@ describe("the program as the nomad lab", function () {
     };
 
     it("registers exactly these resources", () => {
-        const short = update.resources.map(({ type, name }) => `${type} ${name}`).sort();
-        assert.deepEqual(short, expected);
+        assert.deepEqual(registered(update), expected);
     });
 
     it("registers the same resources in a preview, where everything computed is unknown", () => {
@@ -76,16 +91,18 @@ describe("the program as the nomad lab", function () {
         assert.equal(update.outputs["urls"]?.known, true);
     });
 
+    it("gives its Docker objects the names that set-up has looked for", () => {
+        const objects = dockerObjects(update);
+        const wanted = wantedObjects("test", parseConfig({})).map(({ kind, name }) => `${kind} ${name}`);
+        // A machine's volume is named after the machine and what it boots from.
+        const [hashed, others] = [/-docker-[0-9a-f]{12}$/, objects.filter((each) => !/-docker-/.test(each))];
+        assert.deepEqual(wanted.sort(), others.sort());
+        assert.ok(objects.filter((each) => !others.includes(each)).every((each) => hashed.test(each)));
+    });
+
     it("nests everything below the lab", () => {
-        const byUrn = new Map(update.resources.map((resource) => [resource.urn, resource]));
-        for (const resource of update.resources) {
-            let top = resource;
-            for (let parent = byUrn.get(top.parent); parent?.parent; parent = byUrn.get(top.parent)) {
-                top = parent;
-            }
-            if (resource.type !== "pulumi:pulumi:Stack") {
-                assert.equal(top.type, "gatehouse:labs:NomadLab", `${resource.urn} is outside the lab`);
-            }
+        for (const [urn, top] of outermost(update)) {
+            assert.equal(top.type, "gatehouse:labs:NomadLab", `${urn} is outside the lab`);
         }
     });
 
@@ -203,6 +220,17 @@ describe("the program as the nomad lab", function () {
         );
     });
 
+    it("asks several servers before their machines go, but not a lone one, whose jobs are made anew with it", async () => {
+        const asked = (run: Run) =>
+            all(run, "command:remote:Command")
+                .filter(({ name, inputs }) => name.endsWith("-turn") && inputs["delete"] !== undefined)
+                .map(({ name }) => name)
+                .sort();
+        assert.deepEqual(asked(update), []);
+        const three = await runProgram({ servers: { count: 3 } }, { preview: false, computed });
+        assert.deepEqual(asked(three), ["server-1-turn", "server-2-turn", "server-3-turn"]);
+    });
+
     describe("with more machines", () => {
         const sizes = [
             { servers: { count: 1 }, clients: { count: 1 } },
@@ -230,6 +258,24 @@ describe("the program as the nomad lab", function () {
                 assert.deepEqual(named(two, container.type, container.name).inputs, container.inputs);
             }
         });
+    });
+
+    it("hands its agents' configuration to machines that run, and another datacenter to new ones", async () => {
+        const differing = async (settings: Record<string, unknown>): Promise<string[]> => {
+            const run = await runProgram(settings, { preview: false, computed });
+            return update.resources
+                .filter(({ type, name, inputs }) => {
+                    const now = JSON.stringify(named(run, type, name).inputs);
+                    return now !== JSON.stringify(inputs);
+                })
+                .map(({ type, name }) => `${type} ${name}`);
+        };
+        assert.deepEqual(await differing({ logLevel: "DEBUG" }), [
+            "command:remote:Command server-1-configure",
+        ]);
+        assert.ok(
+            (await differing({ datacenter: "dc2" })).includes("docker:index/container:Container server-1"),
+        );
     });
 
     it("changes neither machines nor HAProxy when the web application is scaled or its message changes", async () => {

@@ -2,6 +2,7 @@ import * as assert from "node:assert/strict";
 
 import { tail } from "../../support/command";
 import { docker } from "../../support/docker";
+import { request } from "../../support/http";
 import { startLoad } from "../../support/load";
 import { lab } from "../../support/nomad-lab";
 import { eventually } from "../../support/poll";
@@ -86,6 +87,49 @@ describe("nomad lab: changes under load", function () {
         await lab.balances(3);
         await lab.stack.previewsNothing();
     });
+
+    it("tells its agents something else, replaces nothing and fails no request", async () => {
+        const made = () => docker("inspect", "--format", "{{.Id}}", lab.machine);
+        const versions = async () =>
+            (await lab.nomad<{ ID: string; Version: number }[]>("/v1/jobs")).map(({ ID, Version }) => [
+                ID,
+                Version,
+            ]);
+        const before = [await made(), await versions()];
+        await underLoad(async () => {
+            await lab.change({ logLevel: "WARN" });
+            await lab.balances(3);
+        });
+        const consul = await lab.consul<{ DebugConfig: { Logging: { LogLevel: string } } }>("/v1/agent/self");
+        const nomad = await lab.nomad<{ config: { LogLevel: string } }>("/v1/agent/self");
+        assert.deepEqual([consul.DebugConfig.Logging.LogLevel, nomad.config.LogLevel], ["WARN", "WARN"]);
+        assert.deepEqual([await made(), await versions()], before);
+        await lab.works(3);
+    });
+
+    it("goes from Consul's DNS to Consul's own word without a failed request", () =>
+        underLoad(async () => {
+            await lab.change({ discovery: "events" });
+            await lab.balances(3);
+            const { body } = await request(`${lab.url("haproxyStats")}/discovery/metrics`, {
+                auth: lab.statsAuth,
+            });
+            assert.match(body, /^gatehouse_discovery_slots_used\{service="demo-webapp"\} 3$/m);
+        }));
+
+    it("scales and rolls a message there, too, without a failed request", () =>
+        underLoad(async () => {
+            await lab.change({ webapp: { count: 5 } });
+            await lab.balances(5);
+            await lab.change({ webapp: { count: 3, message: "by events" } });
+            await eventually("only the new message is seen", async () => {
+                for (let n = 0; n < 9; n += 1) {
+                    assert.equal((await lab.greeting()).message, "Hello from by events");
+                }
+            });
+            await lab.change({ webapp: { count: 3 } });
+            await lab.balances(3);
+        }));
 
     it("repairs what somebody removed by hand", async () => {
         await lab.nomad("/v1/job/countdash?purge=true", { method: "DELETE" });

@@ -25,7 +25,13 @@ describe("haproxy.cfg as Nomad renders it", function () {
     after(() => removeImages("haproxy"));
 
     it("is accepted by HAProxy without a warning", async () => {
-        const settings: Record<string, string>[] = [{}, { log: "all" }, { slots: "256", health_path: "/" }];
+        const settings: Record<string, string>[] = [
+            {},
+            { log: "all" },
+            { slots: "256", health_path: "/" },
+            { discovery: "events" },
+            { discovery: "events", log: "all" },
+        ];
         for (const items of settings) {
             const { code, output } = await checkConfiguration(await render(items));
             assert.equal(code, 0, output);
@@ -49,11 +55,34 @@ describe("haproxy.cfg as Nomad renders it", function () {
         assert.deepEqual(section(configuration, "userlist operators"), ["user admin insecure-password p-1"]);
     });
 
+    it("takes a PROXY header from those who send one, and from nobody else", async () => {
+        assert.ok(!section(await render(), "frontend http").some((line) => line.includes("expect-proxy")));
+        const proxySources = ["192.168.255.0/24", "10.0.0.0/8"];
+        const configuration = await renderHaproxy({ items: defaultItems, proxySources });
+        assert.equal(
+            section(configuration, "frontend http")[1],
+            "tcp-request connection expect-proxy layer4 if { src 192.168.255.0/24 10.0.0.0/8 }",
+        );
+        const { code, output } = await checkConfiguration(configuration);
+        assert.equal(code, 0, output);
+        assert.doesNotMatch(output, /WARNING|ALERT/);
+    });
+
     it("asks Consul over TCP, with room for every instance", async () => {
         const resolvers = section(await render(), "resolvers consul");
         assert.ok(resolvers.includes("nameserver consul tcp@127.0.0.1:8600"));
         assert.ok(resolvers.includes("accepted_payload_size 65535"));
         assert.ok(resolvers.includes("hold obsolete 0s"));
+    });
+
+    it("asks no name server where Lua follows Consul", async () => {
+        const configuration = await render({ discovery: "events", slots: "32" });
+        assert.doesNotMatch(configuration, /resolvers/);
+        assert.ok(
+            section(configuration, "backend webapp").includes(
+                "server-template webapp 32 127.0.0.1:1 disabled",
+            ),
+        );
     });
 
     it("logs every request only when asked to", async () => {

@@ -63,11 +63,9 @@ describe("a node with its balancer and its resolver", function () {
         return seen.join(", ");
     }
 
-    it("says that it knows nothing yet until Consul lets it read the catalogue", async () => {
-        assert.equal(
-            await machine.page("http://helloworld.service/"),
-            "503 This balancer has not been able to read Consul's catalogue yet.",
-        );
+    it("takes no request until Consul lets it read the catalogue, so that callers go elsewhere", async () => {
+        const refused = await machine.try("curl", "--silent", "--show-error", "http://helloworld.service/");
+        assert.equal(refused.code, 7, refused.output);
         assert.match(await machine.page("http://127.0.0.1:1936/ready"), /^503 /);
         const rules = 'service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }';
         await eventually("Consul makes a policy", () =>

@@ -3,10 +3,11 @@ import * as pulumi from "@pulumi/pulumi";
 import { machineConfig, renderUserData } from "../../../cloud-init";
 import { type ConfigureReport, configureScript } from "../../../components/clusters/configure";
 import type { NodeConfiguration } from "../../../components/clusters/node-files";
-import { dataSource, systemdInContainer } from "../../../components/machines/docker-machine";
+import { dataSource } from "../../../components/machines/docker-machine";
 import { imageReference } from "../../../toolchain/images";
 import { type CommandResult, output, run } from "../../support/command";
 import { eventually } from "../../support/poll";
+import { systemdFlags } from "../../support/systemd-machine";
 import { Root } from "./node-files";
 
 /** One machine of the image `machine-routed` on a network of its own, as the Docker substrate runs it. */
@@ -18,16 +19,7 @@ export class RoutedMachine {
 
     /** With files that are there before it boots; those of a configuration are put in place afterwards. */
     async boot(prepare: (root: Root) => void): Promise<void> {
-        const flags = [
-            ...systemdInContainer.capabilities.adds.map((each) => `--cap-add=${each}`),
-            ...systemdInContainer.capabilities.drops.map((each) => `--cap-drop=${each}`),
-            ...systemdInContainer.securityOpts.map((each) => `--security-opt=${each}`),
-            ...Object.keys(systemdInContainer.tmpfs).map((each) => `--tmpfs=${each}`),
-            `--cgroupns=${systemdInContainer.cgroupnsMode}`,
-            `--stop-signal=${systemdInContainer.stopSignal}`,
-            "--tty",
-            "--volume=/var/lib/docker",
-        ];
+        const flags = [...systemdFlags(), "--volume=/var/lib/docker"];
         await output("docker", [
             ...["network", "create", "--label", this.label, "--subnet", this.network, this.name],
         ]);

@@ -50,6 +50,19 @@ describe("a node's haproxy.cfg, rendered from Consul's catalogue", function () {
 
     const routed = ["routed"];
 
+    it("takes a PROXY header on port 80 from those who send one, and from nobody else", async () => {
+        const instance = { service: "web", id: "a", tags: routed };
+        assert.doesNotMatch(await rendered([instance]), /expect-proxy/);
+        const configuration = await rendered([instance], { proxySources: ["192.168.255.0/24"] });
+        const expected = "tcp-request connection expect-proxy layer4 if { src 192.168.255.0/24 }";
+        assert.deepEqual(
+            configuration.match(/^.*expect-proxy.*$/gm)?.map((line) => line.trim()),
+            [expected],
+        );
+        assert.ok(section(configuration, "frontend http").includes(expected));
+        await accepted(configuration);
+    });
+
     it("has the services whose instances are tagged, each with those that pass, and no other", async () => {
         const configuration = await rendered([
             { service: "web", id: "a", tags: routed },

@@ -9,8 +9,14 @@ import { defaultItems, renderHaproxy } from "./render";
 import { assertNoneFailed, holdPort, password, Scene } from "./scene";
 
 /** A real Consul, real instances of the application and the lab's HAProxy between them and the load. */
-describe("HAProxy under load", function () {
-    this.timeout("3m");
+for (const discovery of ["dns", "events"]) {
+    describe(`HAProxy under load, discovery by ${discovery}`, function () {
+        this.timeout("3m");
+        sameForAll(discovery);
+    });
+}
+
+function sameForAll(discovery: string): void {
     let consul: Agent;
     let haproxy: RunningHaproxy;
     let scene: Scene;
@@ -20,7 +26,7 @@ describe("HAProxy under load", function () {
         consul = await startConsul();
         scene = await Scene.open("a", "b", "c", "d");
         await register("a", "b");
-        haproxy = await RunningHaproxy.start(await render());
+        haproxy = await RunningHaproxy.start(await render(), { consul: { url: consul.address } });
         await eventually("HAProxy is ready", async () =>
             assert.equal((await scene.stats("/ready")).status, 200),
         );
@@ -57,7 +63,7 @@ describe("HAProxy under load", function () {
 
     const render = (items: Record<string, string> = {}): Promise<string> =>
         renderHaproxy({
-            items: { ...defaultItems, stats_password: password, ...items },
+            items: { ...defaultItems, discovery, stats_password: password, ...items },
             ports: scene.ports,
             consulDns: `127.0.0.1:${consul.ports.dns}`,
         });
@@ -178,4 +184,4 @@ describe("HAProxy under load", function () {
     it("stops softly", async () => {
         assert.equal(await haproxy.stop(), 0);
     });
-});
+}

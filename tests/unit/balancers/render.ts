@@ -15,9 +15,11 @@ export interface HaproxySettings {
     items: Record<string, string>;
     ports?: { http: number; stats: number };
     consulDns?: string;
+    proxySources?: string[];
 }
 
 export const defaultItems = {
+    discovery: "dns",
     slots: "16",
     health_path: "/health",
     log: "errors",
@@ -26,10 +28,14 @@ export const defaultItems = {
 };
 
 /** The template as Nomad's own parser reads it out of the job file. */
-export async function haproxyTemplate(consulDns = "127.0.0.1:8600"): Promise<string> {
+export async function haproxyTemplate(
+    consulDns = "127.0.0.1:8600",
+    proxySources: string[] = [],
+): Promise<string> {
+    const variables = [`consul_dns=${consulDns}`, `proxy_sources=${JSON.stringify(proxySources)}`];
     const { stdout } = await execFile(
         "nomad",
-        ["job", "run", "-output", "-var", `consul_dns=${consulDns}`, jobFile],
+        ["job", "run", "-output", ...variables.flatMap((each) => ["-var", each]), jobFile],
         {
             env: { ...process.env, NOMAD_ADDR: "http://127.0.0.1:1" },
         },
@@ -58,7 +64,7 @@ export async function renderHaproxy(settings: HaproxySettings): Promise<string> 
     try {
         const source = join(folder, "haproxy.ctmpl");
         const target = join(folder, "haproxy.cfg");
-        writeFileSync(source, await haproxyTemplate(settings.consulDns));
+        writeFileSync(source, await haproxyTemplate(settings.consulDns, settings.proxySources));
         const address = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
         const ports = settings.ports ?? { http: 80, stats: 1936 };
         await execFile(findTool("consul-template"), ["-once", `-template=${source}:${target}`], {

@@ -1,0 +1,298 @@
+import * as assert from "node:assert/strict";
+import * as http from "node:http";
+
+import { FakeConsul, type FakeInstance } from "../../support/fake-consul";
+import { eventually } from "../../support/poll";
+import { RunningHaproxy } from "./container";
+import { buildImages, removeImages } from "./image";
+import { defaultItems, renderHaproxy } from "./render";
+import { password, Scene } from "./scene";
+
+/** What HAProxy makes of Consul's answers, right and wrong ones. */
+describe("discovery by events", function () {
+    this.timeout("2m");
+    let consul: FakeConsul;
+    let haproxy: RunningHaproxy | undefined;
+    let scene: Scene;
+
+    before(() => buildImages("haproxy"));
+    after(() => removeImages("haproxy"));
+    beforeEach(async () => {
+        consul = await FakeConsul.start();
+        scene = await Scene.open("a", "b", "c");
+    });
+    afterEach(async () => {
+        await haproxy?.remove();
+        haproxy = undefined;
+        await scene.close();
+        await consul.stop();
+    });
+
+    const instance = (name: string, more: Partial<FakeInstance> = {}): FakeInstance => ({
+        port: scene.portOf(name),
+        ...more,
+    });
+
+    const render = (slots = 4): Promise<string> =>
+        renderHaproxy({
+            items: { ...defaultItems, discovery: "events", slots: String(slots), stats_password: password },
+            ports: scene.ports,
+        });
+
+    interface Options {
+        slots?: number;
+        hold?: number;
+        patience?: number;
+        token?: string;
+        tag?: string;
+    }
+
+    async function start({
+        slots,
+        hold = 60,
+        patience = 5,
+        token,
+        tag,
+    }: Options = {}): Promise<RunningHaproxy> {
+        haproxy = await RunningHaproxy.start(await render(slots), {
+            consul: { url: consul.url, token },
+            services: [{ name: "demo-webapp", backend: "webapp", tag }],
+            guard: { minimumShare: 0.5, hold },
+            patience,
+        });
+        await eventually("HAProxy is alive", async () =>
+            assert.equal((await scene.stats("/health")).status, 200),
+        );
+        return haproxy;
+    }
+
+    /** One of the module's own figures for the service, of a kind if it has kinds. */
+    async function metric(name: string, kind?: string): Promise<number> {
+        const { body } = await scene.stats("/discovery/metrics");
+        const labels = `service="demo-webapp"${kind === undefined ? "" : `,kind="${kind}"`}`;
+        const start = `gatehouse_discovery_${name}{${labels}} `;
+        const line = body.split("\n").find((each) => each.startsWith(start));
+        assert.ok(line, `${start}is not among\n${body}`);
+        return Number(line.slice(start.length));
+    }
+
+    it("follows instances that come, go and fail, and says why in its log", async () => {
+        consul.has(instance("a"));
+        const running = await start();
+        assert.equal(await scene.used(), "a");
+        consul.has(instance("a"), instance("b"));
+        await scene.answers("a b", { within: 2 });
+        consul.has(instance("a", { status: "critical" }), instance("b"));
+        await scene.answers("b", { within: 2 });
+        consul.has(instance("a", { status: "warning" }), instance("b"));
+        await scene.answers("a b", { within: 2 });
+        consul.has(instance("a"));
+        await scene.answers("a", { within: 2 });
+        consul.has(instance("a", { status: "critical" }));
+        await scene.answers("status 503", { within: 2 });
+        const said = await running.log();
+        const [a, b] = ["a", "b"].map((name) => `127.0.0.1:${scene.portOf(name)}`);
+        for (const line of [
+            `${a} to webapp1, passing, weight 1`,
+            `${a} from webapp1, critical`,
+            `${a} to webapp1, warning again, weight 1`,
+            `${b} from webapp2, gone`,
+        ]) {
+            assert.ok(said.includes(`discovery: demo-webapp: ${line}`), `${line}\n${said}`);
+        }
+        assert.doesNotMatch(said, /HTTPCLIENT.*GET/);
+    });
+
+    it("asks with its token and for its tag, and holds one question open at a time", async () => {
+        consul.has(instance("a", { tags: ["routed"] }), instance("b"));
+        await start({ token: "the-token", tag: "routed" });
+        assert.equal(await scene.used(), "a");
+        const before = consul.questions.length;
+        assert.ok(before <= 3, String(before));
+        const last = consul.questions[before - 1]!;
+        assert.equal(last.pathname, "/v1/health/service/demo-webapp");
+        assert.deepEqual(
+            ["index", "tag", "wait"].map((name) => last.searchParams.get(name)),
+            ["101", "routed", "5s"],
+        );
+        assert.deepEqual([...new Set(consul.tokens)], ["the-token"]);
+    });
+
+    it("weighs instances as Consul does, and by their share where HAProxy's weights end", async () => {
+        consul.has(
+            instance("a", { weights: { Passing: 512, Warning: 1 } }),
+            instance("b", { weights: { Passing: 128, Warning: 1 } }),
+            instance("c", { status: "warning", weights: { Passing: 512, Warning: 2 } }),
+        );
+        await start();
+        await scene.answers("a b c");
+        const { body } = await scene.stats("/;csv");
+        const rows = body.split("\n").filter((line) => /^webapp,webapp\d/.test(line));
+        const weight = (body.split("\n")[0] ?? "").replace(/^# /, "").split(",").indexOf("weight");
+        assert.deepEqual(
+            rows.map((row) => Number(row.split(",")[weight])),
+            [256, 64, 1, 1],
+        );
+    });
+
+    it("lets requests that come first wait for the first state", async () => {
+        consul.says({ status: 500 });
+        await start({ patience: 30 });
+        const asked = scene.visit();
+        await eventually("Consul has been asked", () => assert.ok(consul.questions.length > 1));
+        consul.has(instance("a"));
+        consul.says(undefined);
+        const { status, headers } = await asked;
+        assert.deepEqual([status, headers["x-instance"]], [200, "a"]);
+    });
+
+    it("does not let them wait for ever", async () => {
+        await consul.stop();
+        await start({ patience: 1 });
+        assert.equal((await scene.visit()).status, 503);
+    });
+
+    const nonsense: [what: string, kind: string, said: Parameters<FakeConsul["says"]>[0]][] = [
+        ["an error", "status", { status: 500, body: "No cluster leader" }],
+        ["that the token is none", "forbidden", { status: 403, body: "ACL not found" }],
+        [
+            "less than there is to a token that may not see it",
+            "forbidden",
+            { body: "[]", headers: { "X-Consul-Results-Filtered-By-ACLs": "true" } },
+        ],
+        ["what is no JSON", "answer", { body: "<html>" }],
+        ["what is no list", "answer", { body: '{"a": 1}' }],
+        ["an empty object", "answer", { body: "{}" }],
+        ["a list of something else", "answer", { body: "[1, 2]" }],
+        [
+            "instances that are nowhere",
+            "answer",
+            { body: JSON.stringify([{ Node: {}, Service: { Address: "", Port: 80 }, Checks: [] }]) },
+        ],
+        ["without an index", "answer", { body: "[]", headers: { "X-Consul-Index": "none" } }],
+    ];
+    for (const [what, kind, said] of nonsense) {
+        it(`keeps what was there when Consul answers ${what}`, async () => {
+            consul.has(instance("a"), instance("b"));
+            await start();
+            await scene.answers("a b");
+            consul.says(said);
+            await eventually("the error is counted", async () =>
+                assert.ok((await metric("errors_total", kind)) > 0),
+            );
+            assert.equal(await scene.used(), "a b");
+            assert.match((await scene.stats("/discovery")).body, /what was there stays/);
+            consul.has(instance("c"), instance("b"));
+            consul.says(undefined);
+            await scene.answers("b c", { within: 15 });
+        });
+    }
+
+    it("keeps what was there while Consul is away, and asks less and less often", async () => {
+        consul.has(instance("a"), instance("b"));
+        await start();
+        await scene.answers("a b");
+        await consul.stop();
+        await eventually("it notices", async () =>
+            assert.ok((await metric("errors_total", "unreachable")) > 2),
+        );
+        assert.equal(await scene.used(), "a b");
+        assert.ok((await metric("age_seconds")) > 0);
+        await consul.goOn();
+        consul.has(instance("c"), instance("a"));
+        await scene.answers("a c", { within: 15 });
+    });
+
+    it("begins anew when Consul's index goes backwards", async () => {
+        consul.has(instance("a"));
+        await start();
+        await scene.answers("a");
+        consul.startOver();
+        await eventually("it has asked without an index", () =>
+            assert.ok(consul.questions.slice(2).some((each) => each.searchParams.get("index") === "0")),
+        );
+        consul.has(instance("a"), instance("b"));
+        await scene.answers("a b", { within: 2 });
+    });
+
+    it("holds an answer back that takes most instances away while they answer, for a time", async () => {
+        consul.has(instance("a"), instance("b"), instance("c"));
+        await start({ hold: 4 });
+        await scene.answers("a b c");
+        consul.has(instance("a"));
+        await eventually("it is held", async () => assert.equal(await metric("held"), 1));
+        assert.equal(await scene.used(), "a b c");
+        await scene.answers("a", { within: 10 });
+        assert.equal(await metric("held"), 0);
+        assert.equal(await metric("holds_total"), 1);
+    });
+
+    it("believes it at once of instances that do not answer", async () => {
+        consul.has(instance("a"), instance("b"), instance("c"));
+        await start();
+        await scene.answers("a b c");
+        scene.killInstance("b");
+        scene.killInstance("c");
+        await scene.answers("a");
+        consul.has(instance("a"));
+        await eventually("their servers are free", async () => assert.equal(await metric("slots_used"), 1));
+        assert.equal(await metric("held"), 0);
+    });
+
+    it("says loudly that no server is left, and gives the next free one away", async () => {
+        consul.has(instance("a"), instance("b"), instance("c"));
+        const running = await start({ slots: 2 });
+        await scene.answers("a b");
+        assert.equal(await metric("unplaced"), 1);
+        assert.match(await running.log(), /\[alert\].*no server is left for 1 instances/i);
+        assert.match((await scene.stats("/discovery")).body, /No server is left for 1 instances/);
+        consul.has(instance("b"), instance("c"));
+        await scene.answers("b c", { within: 2 });
+        assert.equal(await metric("unplaced"), 0);
+    });
+
+    it("forgets no server in a reload, nor when it starts again, though Consul is away", async () => {
+        consul.has(instance("a"), instance("b"));
+        const running = await start();
+        await scene.answers("a b");
+        await consul.stop();
+        await scene.losesNothing(async () => {
+            for (const slots of [8, 4]) {
+                const { code, output } = await running.reload(await render(slots));
+                assert.equal(code, 0, output);
+            }
+        });
+        assert.equal(await scene.used(), "a b");
+        await running.restart();
+        await scene.answers("a b", { within: 15 });
+        assert.match((await scene.stats("/discovery")).body, /the servers of before/);
+    });
+
+    it("lets a request finish whose instance goes", async () => {
+        let take: (response: http.ServerResponse) => void;
+        const begun = new Promise<http.ServerResponse>((resolve) => (take = resolve));
+        const slow = http.createServer((request, response) => {
+            if (request.url === "/slow") {
+                take(response);
+            } else {
+                response.end();
+            }
+        });
+        const port = await new Promise<number>((resolve) =>
+            slow.listen(0, "127.0.0.1", () => resolve((slow.address() as { port: number }).port)),
+        );
+        try {
+            consul.has({ port });
+            await start();
+            const asked = fetch(`http://127.0.0.1:${scene.ports.http}/slow`).then((answer) => answer.text());
+            const response = await begun;
+            consul.has(instance("a"), { port, status: "critical" });
+            await scene.answers("a", { within: 2 });
+            response.end("finished");
+            assert.equal(await asked, "finished");
+        } finally {
+            slow.close();
+            slow.closeAllConnections();
+        }
+    });
+});
