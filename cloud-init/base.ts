@@ -1,14 +1,18 @@
 import { type CloudConfig, mergeCloudConfig, type WriteFile } from "./cloud-config";
 import { readAsset } from "./files";
+import { installation, type Role } from "./packages";
 
 /** Where a machine's own helper programs live. */
 export const libraryFolder = "/usr/local/lib/gatehouse";
 
 /**
  * The whole document of a machine: what every machine has (keys-only SSH; `gatehouse-ready`, which tells whether
- * the machine is up), its roles, and the start of their units when all else is in place.
+ * the machine is up), its roles with what they require, and the start of their units when all else is in place.
+ *
+ * @throws when two roles disagree.
  */
-export function machineConfig(...roles: CloudConfig[]): CloudConfig {
+export function machineConfig(...roles: Role[]): CloudConfig {
+    const { requires = [], ...parts } = mergeCloudConfig<Role>(...roles);
     return mergeCloudConfig(
         {
             disable_root: false,
@@ -25,7 +29,8 @@ export function machineConfig(...roles: CloudConfig[]): CloudConfig {
             // cloud-init makes one shell script of these commands: the first that fails shall end it.
             runcmd: [["set", "-e"]],
         },
-        ...roles,
+        installation(requires),
+        parts,
         // Without waiting: the units' own ordering decides when each one runs.
         { runcmd: [["systemctl", "enable", "--now", "--no-block", "gatehouse.target"]] },
     );

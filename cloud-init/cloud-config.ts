@@ -1,6 +1,6 @@
 import { stringify } from "yaml";
 
-/** A file that cloud-init writes before any package is installed or unit started. */
+/** A file that cloud-init writes before anything is installed or started. */
 export interface WriteFile {
     /** Absolute path; its folders are made. */
     path: string;
@@ -9,13 +9,6 @@ export interface WriteFile {
     permissions?: string;
     /** Adds to what an earlier part of the boot wrote, instead of replacing it. Default: false. */
     append?: boolean;
-}
-
-/** A source for apt, signed by its vendor. */
-export interface AptSource {
-    source: string;
-    /** Armoured public key; the vendor's, never a secret. */
-    key: string;
 }
 
 /**
@@ -31,27 +24,27 @@ export interface CloudConfig {
     ssh_authorized_keys?: string[];
     /** The host key that operators pin; the private part is the one secret a document may hold. */
     ssh_keys?: { ed25519_private: string; ed25519_public: string };
-    apt?: { sources: Record<string, AptSource> };
-    package_update?: boolean;
-    packages?: string[];
     write_files?: WriteFile[];
     /** Argument lists, never shell lines: nothing needs quoting. Run once, in order, when all else is in place. */
     runcmd?: string[][];
 }
 
-/** The smallest of the limits that the clouds set on user data (AWS), in bytes. */
-export const userDataLimit = 16 * 1024;
+/**
+ * The smallest of the limits that the clouds set on user data, in bytes: Linode takes 16 KiB of base64, which has four
+ * characters for three bytes. Compression is no way out: cloud-init's data source for Linode read nothing but text for years.
+ */
+export const userDataLimit = (16 * 1024 * 3) / 4;
 
 /**
  * Joins the documents of several roles into one. Lists are joined in order without repetitions, objects key by key.
  *
  * @throws when two parts want different values for one setting, or different contents for one file.
  */
-export function mergeCloudConfig(...parts: CloudConfig[]): CloudConfig {
+export function mergeCloudConfig<T extends CloudConfig = CloudConfig>(...parts: T[]): T {
     const merged = parts.reduce<Record<string, unknown>>(
         (target, part) => mergeObjects(target, part as Record<string, unknown>, []),
         {},
-    ) as CloudConfig;
+    ) as T;
     refuseContradictingFiles(merged.write_files ?? []);
     return merged;
 }
@@ -62,7 +55,7 @@ export function mergeCloudConfig(...parts: CloudConfig[]): CloudConfig {
  * @throws when it is larger than {@link userDataLimit}.
  */
 export function renderUserData(config: CloudConfig): string {
-    const document = `#cloud-config\n${stringify(config, { lineWidth: 0, aliasDuplicateObjects: false })}`;
+    const document = `#cloud-config\n${stringify(config, yamlStyle)}`;
     const size = Buffer.byteLength(document);
     if (size > userDataLimit) {
         const largest = (config.write_files ?? [])
@@ -77,6 +70,9 @@ export function renderUserData(config: CloudConfig): string {
     }
     return document;
 }
+
+/** Of every document's lines, most are a file's: what stands before them counts. */
+const yamlStyle = { lineWidth: 0, aliasDuplicateObjects: false, indent: 1, indentSeq: false };
 
 function mergeObjects(
     target: Record<string, unknown>,

@@ -1,5 +1,5 @@
-import type { CloudConfig } from "./cloud-config";
 import { unit } from "./base";
+import { fromDebian, type Role } from "./packages";
 
 export interface DockerRoleArgs {
     /**
@@ -9,12 +9,10 @@ export interface DockerRoleArgs {
     insecureRegistries?: string[];
     /** Name servers of the containers. Default: the machine's own, and where it has none but itself, public ones. */
     dns?: string[];
-    /** Installs the engine from the distribution, for machines whose image lacks it. Default: false. */
-    install?: boolean;
 }
 
 /** The container engine, for machines that run Nomad tasks or containers of their own. */
-export function dockerRole(args: DockerRoleArgs = {}): CloudConfig {
+export function dockerRole(args: DockerRoleArgs = {}): Role {
     const daemon = {
         ...(args.dns ? { dns: args.dns } : {}),
         "insecure-registries": args.insecureRegistries ?? [],
@@ -27,7 +25,7 @@ export function dockerRole(args: DockerRoleArgs = {}): CloudConfig {
         "shutdown-timeout": 5,
     };
     return {
-        ...(args.install ? { packages: ["docker.io"] } : {}),
+        requires: [fromDebian("docker.io", "dockerd"), fromDebian("apparmor", "apparmor_parser")],
         write_files: [
             { path: "/etc/docker/daemon.json", content: `${JSON.stringify(daemon, undefined, 2)}\n` },
             // The package brings the unit.

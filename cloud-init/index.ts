@@ -1,9 +1,13 @@
 export { libraryFolder, machineConfig, unit } from "./base";
 export { mergeCloudConfig, renderUserData, userDataLimit } from "./cloud-config";
-export type { AptSource, CloudConfig, WriteFile } from "./cloud-config";
-export { consulConfiguration, consulHost, consulRole } from "./consul";
-export type { ConsulRoleArgs } from "./consul";
+export type { CloudConfig, WriteFile } from "./cloud-config";
+export { balancerHost } from "./balancer";
+export { consulHost } from "./consul";
+export type { ConsulHostArgs } from "./consul";
 export { dockerRole } from "./docker";
 export type { DockerRoleArgs } from "./docker";
-export { nomadConfiguration, nomadHost, nomadRole } from "./nomad";
-export type { NomadClientArgs, NomadRoleArgs } from "./nomad";
+export { nomadHost } from "./nomad";
+export type { NomadHostArgs } from "./nomad";
+export { hashicorp } from "./packages";
+export type { Requirement, Role } from "./packages";
+export { registryHost } from "./registry";

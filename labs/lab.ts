@@ -1,17 +1,24 @@
 import type * as pulumi from "@pulumi/pulumi";
 
+import type { ClusterSummary } from "./routed-changes";
+import type { SnapshotAccess } from "./snapshot-access";
+
 /** What every lab tells its user; the program exports it as the stack's outputs. */
 export interface Lab {
     /** Where to look, by name: `webapp`, `consul` … */
     readonly urls: pulumi.Output<Record<string, string>>;
     readonly jobs: pulumi.Output<Record<string, JobSummary>>;
     readonly machines: pulumi.Output<MachineSummary[]>;
+    /** What later updates are compared with (labs/routed-changes.ts). Labs that lose nothing have none. */
+    readonly cluster?: pulumi.Output<ClusterSummary>;
     /** Secret: environment variables for the command lines of the lab's systems. */
     readonly environment: pulumi.Output<Record<string, string>>;
     /** A Mermaid diagram. */
     readonly topology: pulumi.Output<string>;
     /** Markdown. */
     readonly readme: pulumi.Output<string>;
+    /** Secret: where snapshots are, and how they are read. Only of labs whose clusters take any. */
+    readonly snapshots?: pulumi.Output<SnapshotAccess>;
 }
 
 export interface JobSummary {

@@ -1,17 +1,17 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import type { Machine } from "../components/machines/machine";
+import type { Endpoint, Machine } from "../components/machines/machine";
 import type { JobSummary, MachineSummary } from "./lab";
 
-/** An address that is known only once the given jobs are deployed. */
+/** An address of a machine or an ingress, known only once the given jobs are deployed. */
 export function endpointUrl(
-    machine: Machine,
+    place: { endpoint(port: number): pulumi.Output<Endpoint> },
     port: number,
     ...deployed: pulumi.Output<string>[]
 ): pulumi.Output<string> {
     return pulumi
-        .all([machine.endpoint(port), pulumi.all(deployed)])
-        .apply(([endpoint]) => `http://${endpoint.host}:${endpoint.port}`);
+        .all([place.endpoint(port), pulumi.all(deployed)])
+        .apply(([{ host, port: at }]) => `http://${host}${at === 80 ? "" : `:${at}`}`);
 }
 
 /** What a summary needs of a job resource. */

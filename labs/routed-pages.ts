@@ -1,3 +1,4 @@
+import type { FirstToEnd } from "../components/security/expiry";
 import type { RoutedNode } from "../settings/routed";
 import { renderLabReadme } from "./readme";
 import { renderTopology, type TopologyEdge, type TopologyNode } from "./topology";
@@ -62,13 +63,24 @@ export function routedTopology({ nodes, instances, urls }: RoutedTopologyArgs): 
 }
 
 /** The stack's page in Pulumi's console. */
-export function routedReadme(urls: Record<string, string>, topology: string): string {
-    return renderLabReadme("routed", urls, topology, {
-        http: "the first client's balancer: open http://helloworld.service.localhost on its port, or `curl -H 'Host: helloworld.service'`",
+export function routedReadme(
+    urls: Record<string, string>,
+    topology: string,
+    { name, expires, renewedFrom }: FirstToEnd,
+): string {
+    const byHost = "`curl -H 'Host: helloworld.service'`";
+    // Browsers take every name below localhost for this computer.
+    const local = urls["http"]?.includes("//127.0.0.1:") ?? false;
+    const page = renderLabReadme("routed", urls, topology, {
+        http: local
+            ? `the first client's balancer: open http://helloworld.service.localhost on its port, or ${byHost}`
+            : `the clients' balancers: ${byHost}`,
         consul: "Consul, behind TLS and a password: the CA, user, password and token are in the `environment` output",
         nomad: "Nomad, likewise",
         dashboard: "a counter that two Envoy sidecars connect",
     });
+    const day = (time: string) => time.slice(0, 10);
+    return `${page}\nOf the certificates, ${name} ends first, on ${day(expires)}; \`up\` renews it from ${day(renewedFrom)} on.\n`;
 }
 
 /** Each machine with its agents and its balancer. */

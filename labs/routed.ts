@@ -1,15 +1,15 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { consulHost, dockerRole, machineConfig, nomadHost } from "../cloud-init";
+import { balancerHost, consulHost, dockerRole, machineConfig, nomadHost } from "../cloud-init";
 import { operatorsPorts } from "../components/balancers/node-balancer";
 import { BaseImages } from "../components/base-images";
+import { NomadAccess } from "../components/clusters/nomad-acl";
 import { type ClusterMember, SecureCluster } from "../components/clusters/secure-cluster";
 import { ApplicationImages, pauseImage } from "../components/images";
 import { CountDash } from "../components/jobs/countdash";
 import { HelloWorld } from "../components/jobs/helloworld";
 import { WebApp } from "../components/jobs/webapp";
 import type { Machine, PublishedPort, Substrate } from "../components/machines/machine";
-import { createSubstrate } from "../components/machines/substrate";
 import { ports } from "../components/security/ports";
 import { seconds } from "../settings/guard";
 import { type RoutedNode, routedNodes, type RoutedSettings } from "../settings/routed";
@@ -17,12 +17,18 @@ import { imageReference } from "../toolchain/images";
 import { routed as needs } from "../toolchain/labs.json";
 import type { JobSummary, Lab, MachineSummary } from "./lab";
 import { endpointUrl, summariseJobs, summariseMachine } from "./outputs";
+import { type LastRotations, nextRotations } from "./rotations";
+import { type ClusterSummary, summariseCluster } from "./routed-changes";
 import { routedReadme, routedTopology } from "./routed-pages";
+import { type SnapshotAccess, snapshotAccess } from "./snapshot-access";
+import { basesOn, labSubstrate } from "./substrate";
 
 const dashboardPort = 9002;
 
 export interface RoutedLabArgs {
     config: RoutedSettings;
+    /** What the last update left. Default: there is no cluster yet. */
+    last?: LastRotations;
 }
 
 /**
@@ -33,9 +39,11 @@ export class RoutedLab extends pulumi.ComponentResource implements Lab {
     readonly urls: pulumi.Output<Record<string, string>>;
     readonly jobs: pulumi.Output<Record<string, JobSummary>>;
     readonly machines: pulumi.Output<MachineSummary[]>;
+    readonly cluster: pulumi.Output<ClusterSummary>;
     readonly environment: pulumi.Output<Record<string, string>>;
     readonly topology: pulumi.Output<string>;
     readonly readme: pulumi.Output<string>;
+    readonly snapshots: pulumi.Output<SnapshotAccess>;
 
     private readonly config: RoutedSettings;
     private readonly nodes: RoutedNode[];
@@ -44,15 +52,30 @@ export class RoutedLab extends pulumi.ComponentResource implements Lab {
         super("gatehouse:labs:RoutedLab", name, {}, opts);
         this.config = args.config;
         this.nodes = routedNodes(args.config);
-        const { datacenter, certificates, tokens, balancer, network } = args.config;
+        const { datacenter, certificates, tokens, gossip, balancer, network, versions, snapshots } =
+            args.config;
 
-        const bases = new BaseImages("base-images", { names: needs.images }, { parent: this });
-        const substrate = this.substrate(bases);
+        const { rotations, said } = nextRotations(args.last, args.config);
+        if (said !== undefined) {
+            void pulumi.log.warn(said, this);
+        }
+
+        const names = basesOn(args.config.substrate, needs);
+        const bases = new BaseImages("base-images", { names, versions }, { parent: this });
+        const substrate = labSubstrate(
+            { config: args.config, bases, machineImage: "machine-routed" },
+            { parent: this },
+        );
         const images = this.images(substrate, bases);
         const members = this.nodes.map((node): ClusterMember => ({
             machine: this.machine(substrate, node),
             pool: node.pool,
         }));
+        const clients = members.filter(({ pool }) => pool !== undefined).map(({ machine }) => machine);
+        const ingress =
+            clients.length === 0
+                ? undefined
+                : substrate.ingress("ingress", { machines: clients, ports: [ports.http.from] });
         const { guard } = balancer;
         const cluster = new SecureCluster(
             "cluster",
@@ -64,10 +87,13 @@ export class RoutedLab extends pulumi.ComponentResource implements Lab {
                     sidecarImage: `${registry}/envoy:lab`,
                     infraImage: pauseImage(registry, imageReference("pause")),
                 })),
-                certificates,
+                certificates: { ...certificates, authorities: rotations.authorities },
                 tokens,
+                gossip,
+                snapshots: { ...snapshots, interval: seconds(snapshots.interval) },
                 balancer: {
                     preferLocal: balancer.preferLocal,
+                    proxySources: ingress?.proxySources,
                     guard: {
                         minimumShare: guard.minimumShare,
                         holdSeconds: seconds(guard.hold),
@@ -86,41 +112,38 @@ export class RoutedLab extends pulumi.ComponentResource implements Lab {
             deletedWith: substrate.foundation,
             dependsOn: images.ready,
         };
-        const entry = members.find(({ pool }) => pool !== undefined)?.machine;
+        // What has a port of its own runs on the first machine that takes requests.
+        const entry = ingress?.machines[0];
         const deployed = entry === undefined ? [] : this.deploy(images, entry, onCluster);
 
         const addresses: Record<string, pulumi.Output<string>> = {
             consul: cluster.consulAddress,
             nomad: cluster.nomadAddress,
         };
-        if (entry !== undefined) {
+        if (ingress !== undefined && entry !== undefined) {
             const all = deployed.map(({ job }) => job.status);
-            addresses["http"] = endpointUrl(entry, ports.http.from, ...all);
+            addresses["http"] = endpointUrl(ingress, ports.http.from, ...all);
             addresses["dashboard"] = endpointUrl(entry, dashboardPort, ...all);
         }
         this.urls = pulumi.all(addresses);
         this.jobs = summariseJobs(this.urls, deployed);
         this.machines = pulumi.all(members.map(({ machine }) => summariseMachine(machine)));
-        this.environment = pulumi.secret(
-            pulumi
-                .all([
-                    cluster.consulAddress,
-                    cluster.nomadAddress,
-                    cluster.operatorAuth,
-                    cluster.tokens.consulManagement,
-                    cluster.tokens.nomadManagement,
-                    cluster.caPem,
-                ])
-                .apply(([consul, nomad, auth, consulToken, nomadToken, ca]): Record<string, string> => ({
-                    CONSUL_HTTP_ADDR: consul,
-                    CONSUL_HTTP_AUTH: auth,
-                    CONSUL_HTTP_TOKEN: consulToken,
-                    NOMAD_ADDR: nomad,
-                    NOMAD_HTTP_AUTH: auth,
-                    NOMAD_TOKEN: nomadToken,
-                    GATEHOUSE_CA: ca,
-                })),
+        // Said when it is there.
+        this.cluster = cluster.consulAddress.apply(() =>
+            summariseCluster(args.config, pulumi.getStack(), rotations),
         );
+        const access = new NomadAccess(
+            "nomad-access",
+            { provider: cluster.providers.nomad, rotation: tokens.rotation },
+            { parent: this, deletedWith: substrate.foundation },
+        );
+        this.environment = operatorsEnvironment(cluster, access);
+        this.snapshots = snapshotAccess({
+            datacenter,
+            ...snapshots,
+            keyPem: cluster.snapshotKeyPem,
+            servers: members.filter(({ pool }) => pool === undefined).map(({ machine }) => machine),
+        });
         const { helloworld, webapp } = args.config;
         this.topology = this.urls.apply((urls) =>
             routedTopology({
@@ -130,27 +153,9 @@ export class RoutedLab extends pulumi.ComponentResource implements Lab {
             }),
         );
         this.readme = pulumi
-            .all([this.urls, this.topology])
-            .apply(([urls, topology]) => routedReadme(urls, topology));
+            .all([this.urls, this.topology, cluster.firstToEnd])
+            .apply(([urls, topology, certificate]) => routedReadme(urls, topology, certificate));
         this.registerOutputs({ urls: this.urls });
-    }
-
-    private substrate(bases: BaseImages): Substrate {
-        const { substrate: kind, network, ports: published } = this.config;
-        return createSubstrate(
-            "machines",
-            {
-                kind,
-                project: pulumi.getProject(),
-                stack: pulumi.getStack(),
-                subnet: network.subnet,
-                machineImage: bases.reference("machine-routed"),
-                registryImage: bases.reference("registry"),
-                registryPort: published.registry,
-                sshPortBase: published.ssh,
-            },
-            { parent: this },
-        );
     }
 
     private images(substrate: Substrate, bases: BaseImages): ApplicationImages {
@@ -174,12 +179,14 @@ export class RoutedLab extends pulumi.ComponentResource implements Lab {
     /** A machine that Consul and Nomad can run on. What they are told comes over SSH. */
     private machine(substrate: Substrate, node: RoutedNode): Machine {
         const client = node.pool !== undefined;
+        const { versions } = this.config;
         const cloudConfig = pulumi
             .all([substrate.registry.pullAddress, substrate.addressOf(node.name)])
             .apply(([registry, address]) =>
                 machineConfig(
-                    consulHost(),
-                    nomadHost({ client }),
+                    consulHost({ version: versions.consul }),
+                    nomadHost({ client, version: versions.nomad }),
+                    balancerHost(),
                     // Containers ask the machine's own resolver.
                     ...(client ? [dockerRole({ insecureRegistries: [registry], dns: [address] })] : []),
                 ),
@@ -187,12 +194,13 @@ export class RoutedLab extends pulumi.ComponentResource implements Lab {
         return substrate.addMachine(node.name, {
             roles: client ? ["consul-client", "nomad-client"] : ["consul-server", "nomad-server"],
             cloudConfig,
-            publishedPorts: this.publishedPorts(node),
+            publishedPorts: this.publishedPorts(node, substrate.balances),
+            ...(!client && { apart: "servers" }),
         });
     }
 
-    /** The first server takes operators' requests, the first client the users'. */
-    private publishedPorts({ name }: RoutedNode): PublishedPort[] {
+    /** The first server takes operators' requests; the first client the users', or all clients what is balanced. */
+    private publishedPorts({ name, pool }: RoutedNode, balanced: boolean): PublishedPort[] {
         const published = this.config.ports;
         const first = (client: boolean) =>
             this.nodes.find(({ pool }) => (pool !== undefined) === client)?.name === name;
@@ -203,12 +211,10 @@ export class RoutedLab extends pulumi.ComponentResource implements Lab {
                       operators(operatorsPorts.nomad, published.nomad),
                   ]
                 : []),
-            ...(first(true)
-                ? [
-                      { port: ports.http.from, publishedPort: published.http, audience: "public" as const },
-                      operators(dashboardPort, published.dashboard),
-                  ]
+            ...(first(true) || (balanced && pool !== undefined)
+                ? [{ port: ports.http.from, publishedPort: published.http, audience: "public" as const }]
                 : []),
+            ...(first(true) ? [operators(dashboardPort, published.dashboard)] : []),
         ];
     }
 
@@ -257,6 +263,27 @@ export class RoutedLab extends pulumi.ComponentResource implements Lab {
             },
         ];
     }
+}
+
+/** Variables of the command lines, and what goes into them. */
+function operatorsEnvironment(
+    cluster: SecureCluster,
+    access: NomadAccess,
+): pulumi.Output<Record<string, string>> {
+    return pulumi.secret(
+        pulumi.all({
+            CONSUL_HTTP_ADDR: cluster.consulAddress,
+            CONSUL_HTTP_AUTH: cluster.operatorAuth,
+            CONSUL_HTTP_TOKEN: cluster.tokens.consulManagement,
+            NOMAD_ADDR: cluster.nomadAddress,
+            NOMAD_HTTP_AUTH: cluster.operatorAuth,
+            NOMAD_TOKEN: cluster.tokens.nomadManagement,
+            GATEHOUSE_CA: cluster.caPem,
+            GATEHOUSE_CONSUL_OPERATOR_TOKEN: cluster.tokens.operator,
+            GATEHOUSE_NOMAD_OPERATOR_TOKEN: access.tokens.operators,
+            GATEHOUSE_NOMAD_DEPLOY_TOKEN: access.tokens.deploy,
+        }),
+    );
 }
 
 function operators(port: number, publishedPort: number): PublishedPort {

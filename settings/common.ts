@@ -8,7 +8,8 @@ export const labs = ["nomad", "sticky", "template", "routed"] as const;
 export type LabName = (typeof labs)[number];
 
 /** Where machines can run; `gatehouse:substrate` selects one. */
-export const substrates = ["docker"] as const;
+export const substrates = ["docker", "linode"] as const;
+export type SubstrateName = (typeof substrates)[number];
 
 export const port = z.int().min(1).max(65535);
 
@@ -31,16 +32,34 @@ const privateSubnet = z.string().superRefine((value, context) => {
     }
 });
 
-/** The settings that every lab has, beside its `ports`. */
-export function commonSettings(subnet: string) {
+/** What a lab of containers answers to a substrate that makes machines. */
+const onlyContainers =
+    "the lab is made of containers and runs on docker alone; choose lab nomad or routed there";
+
+/**
+ * The settings that every lab has, beside its `ports`.
+ *
+ * @param machines whether the lab is made of machines, so that it can be on any substrate
+ */
+export function commonSettings(subnet: string, { machines }: { machines: boolean }) {
     return {
         /** Which lab the stack is. */
         lab: z.enum(labs).default("nomad"),
         /** Where the lab runs. */
-        substrate: z.enum(substrates).default("docker"),
+        substrate: z
+            .enum(substrates)
+            .refine((value) => machines || value === "docker", { error: onlyContainers })
+            .default("docker"),
         /** The lab's private network. A change replaces everything. */
         network: z.strictObject({ subnet: privateSubnet.default(subnet) }).prefault({}),
     };
+}
+
+/** What {@link commonSettings} has become of. */
+export interface CommonSettings {
+    lab: LabName;
+    substrate: SubstrateName;
+    network: { subnet: string };
 }
 
 /** Two endpoints on one port. */

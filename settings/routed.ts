@@ -4,7 +4,9 @@ import { hostOffset } from "../components/machines/addresses";
 import type { Problem } from "../config-errors";
 import { routed as place } from "../toolchain/labs.json";
 import { clashingPorts, commonSettings, datacenter, imageReference, port, portsAmongSsh } from "./common";
-import { guardSettings, tooManyReloads } from "./guard";
+import { guardSettings, seconds, tooManyReloads } from "./guard";
+import { linodeContradictions, linodeSettings } from "./linode";
+import { clusterVersions } from "./versions";
 
 /** The pool whose machines are called `client-1`, `client-2` …; Nomad places jobs there unless they say otherwise. */
 export const defaultPool = "default";
@@ -53,7 +55,9 @@ const rotation = z.int().min(1).default(1);
 
 /** Settings of the `routed` lab. */
 export const routedSettings = z.strictObject({
-    ...commonSettings(place.subnet),
+    ...commonSettings(place.subnet, { machines: true }),
+    /** How the machines are on Linode. */
+    linode: linodeSettings,
     /** Ports on 127.0.0.1 under which the lab's endpoints are published. */
     ports: z
         .strictObject({
@@ -69,9 +73,11 @@ export const routedSettings = z.strictObject({
             ssh: z.int().min(1024).max(65000).default(place.ports.ssh),
         })
         .prefault({}),
-    /** Consul's and Nomad's datacenter. A change replaces the machines. */
+    /** Consul's and Nomad's datacenter. A change is refused while there is a cluster. */
     datacenter,
-    /** Machines that vote in Consul's and Nomad's consensus, and run no jobs. */
+    /** Of Consul and Nomad on the machines. A higher one replaces the machines, one at a time; a lower one is refused. */
+    versions: clusterVersions,
+    /** Machines that vote in Consul's and Nomad's consensus, and run no jobs. Fewer: most of them have to stay. */
     servers: z.strictObject({ count: serverCount.default(place.servers.count) }).prefault({}),
     /**
      * Machines that run jobs, by Nomad's node pool: `client-1` … are those of the pool `default`, `<pool>-1` … those of
@@ -91,6 +97,8 @@ export const routedSettings = z.strictObject({
             earlyRenewalDays: z.int().min(1).default(30),
             /** Raise it to have new keys and certificates, one node after the other. The CAs stay. */
             rotation,
+            /** Raise it to have new CAs. That takes three updates, each of which says what the next one does. */
+            caRotation: rotation,
         })
         .prefault({}),
     /** The ACL tokens of Consul and Nomad. */
@@ -98,6 +106,35 @@ export const routedSettings = z.strictObject({
         .strictObject({
             /** Raise it to have new tokens, one node after the other. */
             rotation,
+        })
+        .prefault({}),
+    /** The keys with which Consul's and Nomad's agents encrypt what they tell each other. */
+    gossip: z
+        .strictObject({
+            /** Raise it to have new keys; all agents take them over while they run. */
+            rotation,
+        })
+        .prefault({}),
+    /** Snapshots of Consul and Nomad, which servers take and keep, encrypted. A change restarts a timer. */
+    snapshots: z
+        .strictObject({
+            /** From one to the next. */
+            interval: z
+                .string()
+                .regex(/^[1-9]\d{0,5}(s|m|h)$/, {
+                    error: "must be a number and a unit (s, m or h), such as 1h",
+                    abort: true,
+                })
+                .refine((span) => seconds(span) >= 60, {
+                    error: "must be at least 1m: the cluster writes all of its data for each",
+                })
+                .default("1h"),
+            /** How many of Consul's, and of Nomad's, each server keeps. */
+            keep: z
+                .int()
+                .min(1, { error: "must be at least 1: what is not kept cannot be restored" })
+                .max(1000, { error: "must be at most 1000, for the sake of the servers' disks" })
+                .default(24),
         })
         .prefault({}),
     /** The service `helloworld`, which every machine and container reaches as http://helloworld.service. */
@@ -157,6 +194,7 @@ export function routedContradictions(settings: RoutedSettings): Problem[] {
     return [
         ...clashingPorts(settings.ports),
         ...portsAmongSsh(settings.ports),
+        ...linodeContradictions(settings),
         ...unusablePools(settings),
         ...endlessRenewal(settings.certificates),
         ...tooManyReloads(settings.balancer.guard, "balancer.guard"),

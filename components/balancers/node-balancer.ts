@@ -23,6 +23,11 @@ export interface NodeBalancerArgs {
     /** Other nodes' instances are asked only while this node has none that is well. Default: false. */
     preferLocal?: boolean;
     /**
+     * Networks, e.g. `192.168.255.0/24`, whose connections to port 80 begin with a PROXY header, which says who calls.
+     * Others' do not. Default: none.
+     */
+    proxySources?: readonly string[];
+    /**
      * For HAProxy's statistics and metrics and the guard's, on 127.0.0.1:1936; letters, digits, `-`, `_` and `.`.
      * Default: nobody sees more than `/health` and `/ready`.
      */
@@ -44,8 +49,11 @@ export interface NodeGuardArgs {
     reloadGapMilliseconds?: number;
 }
 
+/** HAProxy itself; a soft stop closes its ports and lets requests finish. */
+export const balancerUnit = "haproxy.service";
+
 const units = {
-    haproxy: "haproxy.service",
+    haproxy: balancerUnit,
     guard: "haproxy-guard.service",
     metrics: "haproxy-metrics.service",
     template: "consul-template.service",
@@ -177,6 +185,7 @@ export function balancerSettings(args: NodeBalancerArgs): Record<string, unknown
         address: args.node.address,
         domain: domainOf(args),
         preferLocal: args.preferLocal ?? false,
+        ...(args.proxySources?.length && { proxySources: args.proxySources.join(" ") }),
         statsUser: args.stats?.user ?? "",
         statsPassword: args.stats?.password ?? "",
         reserved: reservedPorts.map(String),
@@ -188,6 +197,8 @@ const defaults = { minimumShare: 0.5, holdSeconds: 60, reloadBurst: 5, reloadGap
 
 /** How long old workers live and how many reloads they may see (haproxy.ctmpl). */
 const oldWorkers = { seconds: 15, reloads: 30 };
+
+const cidrLength = /\/([0-9]|[12][0-9]|3[0-2])$/;
 
 function domainOf({ domain = "service" }: NodeBalancerArgs): string {
     return domain;
@@ -210,6 +221,11 @@ function refuse(args: NodeBalancerArgs): void {
         isIPv4(base ?? "") && Number(length) >= 8 && Number(length) <= 32,
         "network",
         "must be like 10.218.0.0/24",
+    );
+    must(
+        (args.proxySources ?? []).every((source) => isIPv4(source.split("/")[0]!) && cidrLength.test(source)),
+        "proxySources",
+        "must be networks like 192.168.255.0/24",
     );
     must(
         /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(args.consulToken),

@@ -24,7 +24,7 @@ export interface ConfigureNodeArgs {
     roll?: RollArgs;
     /** What makes it run anew besides a change: the machine's `instanceId` at least. */
     triggers: pulumi.Input<unknown>[];
-    /** Seconds within which each unit has to be healthy after its change. Default: 120. */
+    /** Seconds within which each unit has to be healthy after its change; of a new node at least `roll.timeout`. Default: 120. */
     timeout?: number;
     /** The folder in which the machine remembers. Default: `/var/lib/gatehouse`. For tests. */
     state?: string;

@@ -163,26 +163,23 @@ export interface AclCommandParameters {
     timeout?: number;
 }
 
+export interface AclOptions extends AclCommandParameters {
+    /**
+     * Leaves what earlier plans made and this one has not, for those who still use it: tokens of the generation before,
+     * until every node has its new ones. Default: false.
+     */
+    keep?: boolean;
+}
+
 /**
  * A command, and its input, that makes Consul's ACL system what the plan says: run on a server, as often as you like.
  * It prints what it created, updated and removed as JSON. The secrets are in the input alone. Pure.
  */
 export function consulAclCommand(
     plan: AclPlan,
-    { api = `http://127.0.0.1:${ports.consulHttp.from}`, timeout = 60 }: AclCommandParameters = {},
+    { api = `http://127.0.0.1:${ports.consulHttp.from}`, timeout = 60, keep = false }: AclOptions = {},
 ): { create: string; stdin: string } {
-    return scriptProgram(["acl.py", "consul_acl.py"], { api, timeout }, "main", plan);
-}
-
-/**
- * A command, and its input, after which all agents of the cluster encrypt gossip with this key and know no other. It
- * needs no restart and does nothing when that is so already; it refuses while an agent does not answer. Pure.
- */
-export function gossipKeyring(
-    keyring: { key: string; management: string[] },
-    { api = `http://127.0.0.1:${ports.consulHttp.from}`, timeout = 60 }: AclCommandParameters = {},
-): { create: string; stdin: string } {
-    return scriptProgram(["acl.py", "consul_keyring.py"], { api, timeout }, "main", keyring);
+    return scriptProgram(["acl.py", "consul_acl.py"], { api, timeout, keep }, "main", plan);
 }
 
 /** The accessor of a token's generation: a UUID of version 5 (RFC 9562), so that it says nothing about the secret. */

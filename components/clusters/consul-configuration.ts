@@ -1,15 +1,16 @@
 import { type ArgumentProblem, refuseArguments } from "../security/arguments";
-import { ports } from "../security/ports";
-import { isServer, type NodeAddress } from "./node";
+import {
+    consulAgent,
+    type ConsulAgentArgs,
+    consulFolder,
+    consulPeers,
+    consulService,
+    consulUnit,
+} from "./consul-agent";
+import { isServer } from "./node";
 import type { NodeConfiguration, NodeFile } from "./node-files";
 
-export interface SecureConsulArgs {
-    /** Consul's datacenter; lower-case letters, digits and hyphens. */
-    datacenter: string;
-    /** The machine that the files are for. Its name is the agent's name in the catalogue. */
-    node: NodeAddress;
-    /** All servers of the cluster; the machine is one if it is among them, else it runs a client agent. */
-    servers: readonly NodeAddress[];
+export interface SecureConsulArgs extends ConsulAgentArgs {
     /**
      * The certificates (PEM) of the authorities that agents believe. While one authority takes over from another the
      * text holds both: first everybody believes both, then certificates of the new one are given out.
@@ -22,7 +23,7 @@ export interface SecureConsulArgs {
     certificate?: { certPem: string; keyPem: string };
     /**
      * 32 bytes in base64 with which gossip is encrypted. Read on an agent's first start only: then the agent has a
-     * keyring of its own, which `gossipKeyring` (consul-acl.ts) rotates while all agents run.
+     * keyring of its own, which `gossipKeyrings` (gossip.ts) changes while all agents run.
      */
     gossipKey: string;
     tokens: {
@@ -33,14 +34,7 @@ export interface SecureConsulArgs {
         /** Secret id of the first management token; servers only. Servers make it when the cluster forms. */
         initialManagement?: string;
     };
-    /** `INFO`, `DEBUG` … Default: `INFO`. */
-    logLevel?: string;
 }
-
-/** The folder that the agent reads its configuration from. */
-export const consulFolder = "/etc/consul.d";
-
-const unit = "consul.service";
 
 /**
  * A Consul agent that trusts nobody without a certificate, a gossip key and a token. Pure.
@@ -62,7 +56,7 @@ export function secureConsul(args: SecureConsulArgs): NodeConfiguration {
     const { certificate } = args;
     return {
         files: [
-            file("consul.json", json(consulAgent(args)), "restart"),
+            file("consul.json", json(secureAgent(args)), "restart"),
             file("peers.json", json(consulPeers(args))),
             file("gossip.json", json({ encrypt: args.gossipKey })),
             file("tokens.json", json(consulTokens(args)), "reload"),
@@ -74,49 +68,16 @@ export function secureConsul(args: SecureConsulArgs): NodeConfiguration {
                   ]
                 : []),
         ],
-        units: [
-            {
-                name: unit,
-                check: ["consul", "validate", consulFolder],
-                healthy: ["python3", "-c", knowsLeader],
-            },
-        ],
+        units: [consulService(args)],
     };
 }
 
-/**
- * Succeeds when the agent has a way to the cluster's leader. Who leads is no secret in Consul, so this needs no token;
- * a client's API is not even there before it has its certificate.
- */
-const knowsLeader = [
-    "import sys, urllib.request as r",
-    "opener = r.build_opener(r.ProxyHandler({}))",
-    `answer = opener.open("http://127.0.0.1:${ports.consulHttp.from}/v1/status/leader", timeout=3).read()`,
-    `sys.exit(0 if answer.strip(b'"\\n') else "no leader")`,
-].join("; ");
-
-function consulAgent(args: SecureConsulArgs): object {
+/** It adds to what every agent is told. */
+function secureAgent(args: SecureConsulArgs): object {
     const server = isServer(args.node, args.servers);
     return {
-        datacenter: args.datacenter,
-        node_name: args.node.name,
-        data_dir: "/var/lib/consul",
-        log_level: args.logLevel ?? "INFO",
-        server,
-        bind_addr: args.node.address,
+        ...consulAgent(args),
         client_addr: "127.0.0.1",
-        ports: {
-            http: ports.consulHttp.from,
-            https: -1,
-            // Envoy reaches it through a socket that Nomad makes in the allocation, from this very machine, and shows
-            // its token. The port with TLS would ask Envoy for a client certificate (verify_incoming) that neither
-            // Nomad nor auto_encrypt has for it, and would encrypt what never leaves the machine.
-            grpc: ports.consulGrpc.from,
-            grpc_tls: -1,
-            dns: ports.consulDns.from,
-            // One datacenter.
-            serf_wan: -1,
-        },
         tls: {
             defaults: {
                 ca_file: `${consulFolder}/tls/ca.pem`,
@@ -144,49 +105,8 @@ function consulAgent(args: SecureConsulArgs): object {
             // Tokens come from the file alone, so that a new file is the new truth.
             enable_token_persistence: false,
         },
-        // The mesh carries nothing that an intention does not allow.
-        connect: { enabled: true },
-        default_intention_policy: "deny",
-        enable_central_service_config: true,
-        enable_script_checks: false,
-        enable_local_script_checks: false,
-        disable_remote_exec: true,
-        disable_update_check: true,
-        // A restart is no farewell: who leaves for good says so (`consul leave`). A client that left on every restart
-        // would take its services out of the catalogue for that time.
-        leave_on_terminate: false,
-        skip_leave_on_interrupt: true,
-        performance: { raft_multiplier: 1 },
-        ...(server
-            ? {
-                  ui_config: { enabled: true },
-                  // Taken over by a new cluster only: later the cluster keeps its own copy.
-                  autopilot: {
-                      cleanup_dead_servers: true,
-                      // The default, 200 ms, calls a busy machine with two cores unhealthy.
-                      last_contact_threshold: "1s",
-                      // How long a new server must be healthy before it votes; every rolled server waits for it.
-                      server_stabilization_time: "5s",
-                  },
-              }
-            : {}),
-        // Only healthy instances, never a cached answer.
-        dns_config: { only_passing: true, node_ttl: "0s", service_ttl: { "*": "0s" } },
         // Names of other domains are dnsmasq's, which asks this agent for Consul's alone.
         recursors: [],
-        // Everything on the machine comes from one address; consul-template alone holds a connection for each service.
-        limits: { http_max_conns_per_client: 4000 },
-        telemetry: { prometheus_retention_time: "1m", disable_hostname: true },
-    };
-}
-
-function consulPeers({ node, servers }: SecureConsulArgs): object {
-    const peers = servers.filter(({ name }) => name !== node.name).map(({ address }) => address);
-    return {
-        // Consul looks at it until there has once been a leader.
-        ...(isServer(node, servers) ? { bootstrap_expect: servers.length } : {}),
-        retry_join: peers,
-        retry_interval: "1s",
     };
 }
 
@@ -208,7 +128,7 @@ function file(name: string, content: string, change?: "reload" | "restart"): Nod
         content,
         mode: "0640",
         owner: "root:consul",
-        ...(change ? { unit: { name: unit, change } } : {}),
+        ...(change ? { unit: { name: consulUnit, change } } : {}),
     };
 }
 

@@ -5,6 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ContainerNetwork } from "../containers/network";
 import { httpReady } from "../containers/ready";
 import { ports } from "../security/ports";
+import { recentSnapshots } from "./consul-agent";
 
 export interface ConsulServerArgs {
     network: ContainerNetwork;
@@ -74,6 +75,7 @@ export function consulServerConfig(args: { address: string; datacenter: string }
             ports: { grpc: -1, grpc_tls: -1, serf_wan: -1 },
             // There is nobody to wait for.
             performance: { raft_multiplier: 1 },
+            ...recentSnapshots,
             // consul-template holds a connection open for each service that it follows.
             limits: { http_max_conns_per_client: 4000 },
             disable_update_check: true,

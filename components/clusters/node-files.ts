@@ -27,6 +27,11 @@ export interface NodeUnit {
     check?: string[];
     /** A command that succeeds when the unit does its work; asked again and again after a restart. Default: the unit is active. */
     healthy?: string[];
+    /**
+     * Whom it has to reach, `host:port` by name. Those that take no connection are named when it does not get healthy.
+     * Default: nobody.
+     */
+    peers?: Record<string, string>;
 }
 
 /** All that one role puts on a machine. */
@@ -34,4 +39,12 @@ export interface NodeConfiguration {
     files: NodeFile[];
     /** In the order in which they are started. */
     units: NodeUnit[];
+}
+
+/** One machine's roles together; units start in this order. Pure. */
+export function joinConfigurations(...parts: readonly NodeConfiguration[]): NodeConfiguration {
+    return {
+        files: parts.flatMap(({ files }) => files),
+        units: parts.flatMap(({ units }) => units),
+    };
 }

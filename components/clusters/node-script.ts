@@ -3,6 +3,7 @@ import { join } from "node:path";
 
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { strToU8, zlibSync } from "fflate";
 
 import type { Machine } from "../machines/machine";
 import { sshConnection } from "../machines/readiness";
@@ -14,14 +15,22 @@ export const stateFolder = "/var/lib/gatehouse";
 export interface RollArgs {
     /** Whether the node's agents are servers. */
     role: "server" | "client";
+    /** Whether it runs jobs: they move elsewhere before it goes. Default: clients do, servers do not. */
+    jobs?: boolean;
+    /**
+     * Its machine may be replaced without a question, even when it does not answer, whatever becomes of its data and
+     * jobs: for the only server of a cluster that is made anew with it. Default: false.
+     */
+    expendable?: boolean;
     consul: {
         /** The agent's API on the machine itself. Default: `http://127.0.0.1:8500`. */
         api?: string;
         /**
          * A token that may write `gatehouse/` in the KV store, use the operators' endpoints (`operator = "write"`: to
          * hand leadership over), read all nodes and make an agent leave (`agent_prefix "" { policy = "write" }`).
+         * Default: none, for clusters without ACLs.
          */
-        token: pulumi.Input<string>;
+        token?: pulumi.Input<string>;
     };
     /** Default: there is no Nomad. */
     nomad?: {
@@ -31,9 +40,9 @@ export interface RollArgs {
         ca?: string;
         /**
          * For servers a management token: Nomad asks for no less to hand leadership over. For clients one that may
-         * read and write nodes, read operators' endpoints, and list jobs' allocations.
+         * read and write nodes, and list and read jobs. Default: none, for clusters without ACLs.
          */
-        token: pulumi.Input<string>;
+        token?: pulumi.Input<string>;
     };
     /** Seconds after which a node gives up when nothing moves: no turn changes hands, nobody gets well. Default: 300. */
     timeout?: number;
@@ -43,6 +52,8 @@ export interface RollArgs {
     abandoned?: number;
     /** Seconds for which an agent that does not answer is waited for. Default: 15. For tests. */
     grace?: number;
+    /** Seconds for which the only server waits for others before it refuses to be replaced. Default: 60. For tests. */
+    company?: number;
     /** The folder of {@link stateFolder}. For tests. */
     state?: string;
 }
@@ -57,23 +68,39 @@ export function scriptCommand(argument: object): string {
  * files are joined in their order. Pure.
  */
 export function scriptInput(files: readonly string[], secrets: object): string {
-    const payload = Buffer.from(JSON.stringify(secrets)).toString("base64");
-    return [`PAYLOAD = "${payload}"`, ...scriptSources(files)].join("\n\n");
+    return packed([`PAYLOAD = ${jsonLiteral(secrets)}`, ...scriptSources(files)].join("\n\n"));
 }
 
 /**
  * Scripts of `files/` as one program on the standard input, and after them the call of `entry` with the `run` that the
  * last of them defines and the secret part. Pure.
+ *
+ * @param system what errors begin with. Default: that of `entry`
  */
 export function scriptProgram(
     files: readonly string[],
     argument: object,
     entry: string,
     secret: object,
+    system?: string,
 ): { create: string; stdin: string } {
-    // A JSON text in a JSON string is a string literal of Python's, too.
-    const call = `${entry}(run, json.loads(${JSON.stringify(JSON.stringify(secret))}))\n`;
-    return { create: scriptCommand(argument), stdin: [...scriptSources(files), call].join("\n\n") };
+    const call = `${entry}(run, json.loads(${jsonLiteral(secret)})${system === undefined ? "" : `, ${JSON.stringify(system)}`})\n`;
+    return { create: scriptCommand(argument), stdin: packed([...scriptSources(files), call].join("\n\n")) };
+}
+
+/**
+ * A program of Python as one that unpacks and runs it, a fifth as long: the state has a command's input twice, and Pulumi
+ * writes the whole state before and after every step. Pure: fflate packs the same on every machine, which Node's zlib does
+ * not, and a command whose input differs is run again.
+ */
+export function packed(program: string): string {
+    const text = Buffer.from(zlibSync(strToU8(program), { level: 9 })).toString("base64");
+    return `import base64, zlib\nexec(zlib.decompress(base64.b64decode("${text}")))\n`;
+}
+
+/** A value's JSON text as a string literal of Python's: a JSON string is one. Pure. */
+export function jsonLiteral(value: object): string {
+    return JSON.stringify(JSON.stringify(value));
 }
 
 /** The texts of scripts of `files/`. */
@@ -87,6 +114,7 @@ export function rollArgument(node: string, roll: RollArgs) {
         node,
         state: roll.state ?? stateFolder,
         role: roll.role,
+        jobs: roll.jobs ?? roll.role === "client",
         timeout: roll.timeout ?? 300,
         drain: roll.drain ?? 60,
         consul: { api: roll.consul.api ?? "http://127.0.0.1:8500" },
@@ -98,6 +126,7 @@ export function rollArgument(node: string, roll: RollArgs) {
         }),
         ...(roll.abandoned !== undefined && { abandoned: roll.abandoned }),
         ...(roll.grace !== undefined && { grace: roll.grace }),
+        ...(roll.company !== undefined && { company: roll.company }),
     };
 }
 

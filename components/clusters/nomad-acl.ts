@@ -21,20 +21,15 @@ export interface NomadCommandParameters {
  */
 export function nomadBootstrap(
     secret: string,
-    parameters: NomadCommandParameters = {},
+    {
+        api = `https://127.0.0.1:${ports.nomadHttp.from}`,
+        ca = nomadCaFile,
+        timeout = 60,
+    }: NomadCommandParameters = {},
 ): { create: string; stdin: string } {
-    return nomadProgram("nomad_acl.py", parameters, { secret });
-}
-
-/**
- * A command, and its input, after which all servers encrypt gossip with this key and know no other. It needs no restart
- * and does nothing when that is so already; it refuses while a server does not answer. Pure.
- */
-export function nomadGossipKeyring(
-    keyring: { key: string; secret: string },
-    parameters: NomadCommandParameters = {},
-): { create: string; stdin: string } {
-    return nomadProgram("nomad_keyring.py", parameters, keyring);
+    return scriptProgram(["acl.py", "nomad_api.py", "nomad_acl.py"], { api, ca, timeout }, "main_of_nomad", {
+        secret,
+    });
 }
 
 /**
@@ -93,7 +88,8 @@ export class NomadAccess extends pulumi.ComponentResource {
 
     constructor(name: string, args: NomadAccessArgs, opts?: pulumi.ComponentResourceOptions) {
         super("gatehouse:clusters:NomadAccess", name, {}, opts);
-        const own = { parent: this, provider: args.provider };
+        // Children do not inherit deletedWith.
+        const own = { parent: this, provider: args.provider, deletedWith: opts?.deletedWith };
         const token = (policyName: NomadPolicyName): pulumi.Output<string> => {
             const { purpose, rules } = nomadPolicies[policyName];
             const policy = new nomad.AclPolicy(
@@ -110,16 +106,4 @@ export class NomadAccess extends pulumi.ComponentResource {
         this.tokens = { operators: token("operators"), deploy: token("deploy") };
         this.registerOutputs({});
     }
-}
-
-function nomadProgram(
-    script: string,
-    {
-        api = `https://127.0.0.1:${ports.nomadHttp.from}`,
-        ca = nomadCaFile,
-        timeout = 60,
-    }: NomadCommandParameters,
-    secret: object,
-): { create: string; stdin: string } {
-    return scriptProgram(["acl.py", "nomad_api.py", script], { api, ca, timeout }, "main_of_nomad", secret);
 }

@@ -1,20 +1,22 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { type NomadClientArgs, nomadConfiguration } from "../../cloud-init";
 import { ports } from "../security/ports";
 import { nomadWorkloads } from "./consul-acl";
 import { isServer, type NodeAddress } from "./node";
 import type { NodeConfiguration, NodeFile } from "./node-files";
+import {
+    nomadAgent,
+    type NomadAgentArgs,
+    type NomadClientArgs,
+    nomadFolder,
+    nomadPeers,
+    nomadService,
+    nomadUnit,
+} from "./nomad-agent";
 
-export interface SecureNomadArgs {
-    /** Nomad's datacenter, the one that jobs name. The same as Consul's. */
-    datacenter: string;
-    /** Nomad's region; certificates are made for it. Default: `global`. */
-    region?: string;
+export interface SecureNomadArgs extends NomadAgentArgs {
     /** The machine that the files are for: a server if it is among `servers`, else a client. Never both. */
     node: NodeAddress;
-    /** All servers of the cluster. */
-    servers: readonly NodeAddress[];
     /** The node pool of a client. Default: Nomad's own, `default`. Not for servers. */
     pool?: string;
     /** What a client runs tasks with. Not for servers. */
@@ -32,25 +34,18 @@ export interface SecureNomadArgs {
     /**
      * 32 random bytes in base64 with which servers' gossip is encrypted. Servers only: clients do not gossip, and who
      * has no key cannot pose as a server. Read on an agent's first start only: then it has a keyring of its own, which
-     * `nomadGossipKeyring` (nomad-acl.ts) rotates while all agents run.
+     * `gossipKeyrings` (gossip.ts) changes while all agents run.
      */
     gossipKey?: string;
     /** Secret id of the agent's own Consul token. Jobs never get it: they have an identity of their own. */
     consulToken: string;
-    /** The interface whose address jobs get. Default: the default route's. */
-    networkInterface?: string;
 }
-
-/** The folder that the agent reads its configuration from. */
-export const nomadFolder = "/etc/nomad.d";
 
 /** The authority of Nomad's certificates, for whoever asks the agent on its machine. */
 export const nomadCaFile = `${nomadFolder}/tls/ca.pem`;
 
 /** While it exists, a client that is stopped drains first. Gone after a reboot. */
 export const leaveMark = "/run/gatehouse-nomad-leave";
-
-const unit = "nomad.service";
 
 /** How long a client that leaves may take to hand its allocations over, in seconds. */
 const drainDeadline = 60;
@@ -81,8 +76,8 @@ export function secureNomad(args: SecureNomadArgs): NodeConfiguration {
     const { certPem, keyPem } = args.certificate;
     return {
         files: [
-            file("nomad.json", "0644", json(nomadAgent(args, server)), "restart"),
-            file("peers.json", "0644", json(nomadPeers(args, server))),
+            file("nomad.json", "0644", json(secureAgent(args, server)), "restart"),
+            file("peers.json", "0644", json(nomadPeers(args))),
             ...(server ? [file("gossip.json", "0600", json({ server: { encrypt: args.gossipKey } }))] : []),
             file("consul.json", "0600", json({ consul: { token: args.consulToken } }), "restart"),
             file("tls/ca.pem", "0644", args.caPem, "reload"),
@@ -91,35 +86,19 @@ export function secureNomad(args: SecureNomadArgs): NodeConfiguration {
             ...(server ? [] : [leave]),
         ],
         units: [
-            {
-                name: unit,
-                check: ["nomad", "config", "validate", nomadFolder],
-                // Needs no token. A server is healthy when it knows a leader, a client when it knows servers.
-                healthy: [
-                    "curl",
-                    ...["--silent", "--show-error", "--fail", "--noproxy", "*", "--max-time", "5"],
-                    ...["--output", "/dev/null", "--cacert", nomadCaFile],
-                    `https://127.0.0.1:${ports.nomadHttp.from}/v1/agent/health?type=${server ? "server" : "client"}`,
-                ],
-            },
+            nomadService(
+                args,
+                `https://127.0.0.1:${ports.nomadHttp.from}/v1/agent/health?type=${server ? "server" : "client"}`,
+                ["--cacert", nomadCaFile],
+            ),
         ],
     };
 }
 
-/** The agent's configuration in Nomad's own words, without secrets and peers. It adds to what the open lab has. */
-function nomadAgent(args: SecureNomadArgs, server: boolean): object {
+/** It adds to what every agent is told. Without secrets. */
+function secureAgent(args: SecureNomadArgs, server: boolean): object {
     const { address } = args.node;
-    // Whom to join is in another file.
-    const open = nomadConfiguration({
-        datacenter: args.datacenter,
-        region: args.region,
-        nodeName: args.node.name,
-        address,
-        server,
-        serverAddresses: [],
-        client: args.client,
-        networkInterface: args.networkInterface,
-    });
+    const open = nomadAgent(args);
     return {
         ...open,
         // RPC and gossip are for the peers alone; both ask for a certificate or a key.
@@ -132,8 +111,9 @@ function nomadAgent(args: SecureNomadArgs, server: boolean): object {
          */
         addresses: { http: server ? "127.0.0.1" : `127.0.0.1 ${address}` },
         advertise: { ...open.advertise, http: server ? "127.0.0.1" : address },
-        // A restart comes by SIGINT, which is no farewell; a client that gets SIGTERM drains: see `leave`.
-        leave_on_terminate: !server,
+        // A restart comes by SIGINT, which is no farewell. SIGTERM is one: a client drains (see `leave`), a server tells
+        // its peers (files/presence.py).
+        leave_on_terminate: true,
         acl: { enabled: true },
         tls: {
             http: true,
@@ -157,31 +137,7 @@ function nomadAgent(args: SecureNomadArgs, server: boolean): object {
         },
         // The operators' proxy is one address for many browsers, each with several long polls. Default: 100.
         limits: { http_max_conns_per_client: 500 },
-        ...(open.server ? { server: { ...open.server, bootstrap_expect: undefined } } : {}),
         ...(open.client ? { client: nomadClient(args, open.client) } : {}),
-    };
-}
-
-/** What an agent looks at when it starts, and a server when it makes the cluster. */
-function nomadPeers({ node, servers }: SecureNomadArgs, server: boolean): object {
-    const peers = servers.filter(({ name }) => name !== node.name).map(({ address }) => address);
-    const join = peers.length > 0 ? { server_join: { retry_join: peers, retry_interval: "1s" } } : {};
-    if (!server) {
-        return { client: join };
-    }
-    return {
-        // Nomad looks at it until there has once been a leader.
-        server: { bootstrap_expect: servers.length, ...join },
-        // Taken over by a new cluster only: later the cluster keeps its own copy.
-        autopilot: {
-            cleanup_dead_servers: true,
-            // A dead server keeps its place until its successor has joined: fewer peers would not be safer.
-            ...(servers.length >= 3 ? { min_quorum: 3 } : {}),
-            // The default, 200 ms, calls a busy machine with two cores unhealthy.
-            last_contact_threshold: "1s",
-            // How long a new server must be healthy before it votes; every rolled server waits for it.
-            server_stabilization_time: "5s",
-        },
     };
 }
 
@@ -227,7 +183,7 @@ function file(
         content,
         mode,
         owner: "root:root",
-        ...(change ? { unit: { name: unit, change } } : {}),
+        ...(change ? { unit: { name: nomadUnit, change } } : {}),
     };
 }
 

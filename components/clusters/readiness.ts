@@ -3,7 +3,11 @@ import * as pulumi from "@pulumi/pulumi";
 
 import type { Machine } from "../machines/machine";
 import { sshConnection } from "../machines/readiness";
-import { scriptCommand, scriptSources } from "./node-script";
+import { ports } from "../security/ports";
+import type { ClusterTokens } from "../security/tokens";
+import { jsonLiteral, packed, scriptCommand, scriptSources } from "./node-script";
+import { nomadCaFile } from "./nomad-configuration";
+import { openNomadApi } from "./open-node";
 
 /** How long a cluster may take to form once its machines are up, in seconds. */
 const formationTimeout = 60;
@@ -70,6 +74,76 @@ export function clusterReadiness(
     );
 }
 
+export interface SecureReadinessArgs extends Pick<ClusterReadinessArgs, "servers" | "clients"> {
+    tokens: Pick<ClusterTokens, "consulManagement" | "nomadManagement">;
+    /** What has to be done before: the nodes' gates. */
+    after: command.remote.Command[];
+}
+
+/** Resolves when every member of both clusters, Consul's and Nomad's, is there. */
+export function secureReadiness(
+    { servers, clients, tokens, after }: SecureReadinessArgs,
+    opts: pulumi.CustomResourceOptions,
+): pulumi.Output<unknown> {
+    return bothReady(
+        {
+            servers,
+            after,
+            consul: {
+                clients,
+                environment: tokens.consulManagement.apply((token) => ({ CONSUL_HTTP_TOKEN: token })),
+            },
+            nomad: {
+                clients,
+                api: `https://127.0.0.1:${ports.nomadHttp.from}`,
+                environment: tokens.nomadManagement.apply((token) => ({
+                    NOMAD_TOKEN: token,
+                    SSL_CERT_FILE: nomadCaFile,
+                })),
+            },
+        },
+        opts,
+    );
+}
+
+export interface OpenReadinessArgs extends Pick<ClusterReadinessArgs, "servers"> {
+    /** The machines whose Consul is a client. */
+    clients: readonly Machine[];
+    /** The machines that run jobs; servers may be among them. */
+    workers: readonly Machine[];
+    /** What has to be done before: the nodes' gates. */
+    after: command.remote.Command[];
+}
+
+/** The same for clusters that ask for no token. */
+export function openReadiness(
+    { servers, clients, workers, after }: OpenReadinessArgs,
+    opts: pulumi.CustomResourceOptions,
+): pulumi.Output<unknown> {
+    const nomad = { clients: workers, api: openNomadApi };
+    return bothReady({ servers, after, consul: { clients }, nomad }, opts);
+}
+
+function bothReady(
+    args: {
+        servers: readonly Machine[];
+        after: command.remote.Command[];
+        consul: Pick<ClusterReadinessArgs, "clients" | "environment">;
+        nomad: Pick<ClusterReadinessArgs, "clients" | "environment" | "api">;
+    },
+    opts: pulumi.CustomResourceOptions,
+): pulumi.Output<unknown> {
+    const common = { servers: args.servers, after: args.after.map(({ stdout }) => stdout) };
+    const api = `http://127.0.0.1:${ports.consulHttp.from}`;
+    const consul = clusterReadiness(
+        "consul",
+        { script: "consul-ready.py", api, ...common, ...args.consul },
+        opts,
+    );
+    const nomad = clusterReadiness("nomad", { script: "nomad-ready.py", ...common, ...args.nomad }, opts);
+    return pulumi.all([consul.stdout, nomad.stdout]);
+}
+
 /** The script as a command and its input, so that an error shows the command alone. Pure. */
 export function readinessCommand(
     script: ClusterReadinessArgs["script"],
@@ -77,7 +151,7 @@ export function readinessCommand(
 ): { create: string; stdin: string } {
     return {
         create: scriptCommand(parameters),
-        stdin: scriptSources(["poll.py", script]).join("\n\n"),
+        stdin: packed(scriptSources(["poll.py", script]).join("\n\n")),
     };
 }
 
@@ -85,6 +159,5 @@ export function readinessCommand(
 export function withEnvironment(environment: Record<string, string>, source: string): string {
     return Object.keys(environment).length === 0
         ? source
-        : // A JSON text in a JSON string is a string literal of Python's, too.
-          `import json, os\nos.environ.update(json.loads(${JSON.stringify(JSON.stringify(environment))}))\n\n${source}`;
+        : `import json, os\nos.environ.update(json.loads(${jsonLiteral(environment)}))\n\n${source}`;
 }

@@ -19,13 +19,21 @@ export interface RollingNodeArgs {
     /** A change is put in place one node at a time; it replaces nothing. */
     configuration: pulumi.Input<NodeConfiguration>;
     roll: RollArgs;
-    /** What has to be there before the node is configured. Default: nothing. */
+    /**
+     * What has to be there before the node is configured: nothing that waits for another node's machine or commands, for
+     * that one may be waiting for the turn that this one has. Default: nothing.
+     */
     after?: pulumi.Input<pulumi.Resource>[];
     /**
      * The units of the cluster's agents, in the order in which they stop when the node leaves for good.
      * Default: `nomad.service` and `consul.service`.
      */
     units?: string[];
+    /**
+     * Units that take requests from elsewhere. They end softly before the machine goes, so that callers find a closed
+     * port and ask another machine, and no request breaks off. Default: none.
+     */
+    frontends?: string[];
 }
 
 /**
@@ -37,7 +45,7 @@ export interface RollingNodeArgs {
  * | what happens | what runs, in this order |
  * | --- | --- |
  * | a new cluster | `configure` on all machines at once, then every `gate`: the node is a healthy member |
- * | the machine is replaced | the end of `turn`, on the old machine: it waits for the cluster's turn, drains a client, hands leadership over. Then the machine, `configure`, and `gate`, which gives the turn back |
+ * | the machine is replaced | the end of `turn`, on the old machine: it waits for the cluster's turn, drains a client, hands leadership over, closes its frontends. Then the machine, `configure`, and `gate`, which gives the turn back. The only server refuses: its data would go. An `expendable` node is not asked |
  * | the configuration changes | `configure` takes the turn, changes, waits for health, gives the turn back |
  * | the node is removed | the end of `presence`: it takes the turn and leaves the clusters for good. Then `turn` has nothing to wait for, and the machine goes |
  * | the whole lab is removed | nothing: all are `deletedWith` the lab's foundation. Pass that in the options |
@@ -54,31 +62,34 @@ export interface RollingNodeArgs {
 export class RollingNode extends pulumi.ComponentResource {
     /** Done when the node's units run on its configuration; the clusters may still be forming. */
     readonly configured: command.remote.Command;
+    /** Opens when the node is a healthy member. It waits by itself until the clusters know its token. */
+    readonly gate: command.remote.Command;
 
-    private readonly stdin: (script: string[]) => pulumi.Output<string>;
-
-    constructor(
-        private readonly name: string,
-        private readonly args: RollingNodeArgs,
-        private readonly options: pulumi.ComponentResourceOptions = {},
-    ) {
+    constructor(name: string, args: RollingNodeArgs, options: pulumi.ComponentResourceOptions = {}) {
         super("gatehouse:clusters:RollingNode", name, {}, options);
-        const { machine, roll } = args;
-        this.stdin = (scripts) =>
+        const { machine, roll, units = ["nomad.service", "consul.service"], frontends = [] } = args;
+        const argument = rollArgument(machine.name, roll);
+        const stdin = (script: string): pulumi.Output<string> =>
             rollSecrets(roll).apply((tokens) =>
-                pulumi.secret(scriptInput(["agents.py", "turn.py", ...scripts], tokens)),
+                pulumi.secret(scriptInput(["agents.py", "turn.py", script], tokens)),
             );
+        // Children do not inherit it.
+        const child = (opts: pulumi.CustomResourceOptions): pulumi.CustomResourceOptions => ({
+            parent: this,
+            deletedWith: options.deletedWith,
+            ...opts,
+        });
         const turn = new command.remote.Command(
             `${name}-turn`,
             {
                 ...onMachine(machine),
                 // It only has an end. Its inputs may change meanwhile, tokens for instance.
                 update: "true",
-                delete: scriptCommand(rollArgument(machine.name, roll)),
-                stdin: this.stdin(["let-go.py"]),
+                delete: roll.expendable ? undefined : scriptCommand({ ...argument, frontends }),
+                stdin: stdin("let-go.py"),
                 triggers: [machine.instanceId],
             },
-            this.child({ deleteBeforeReplace: true }),
+            child({ deleteBeforeReplace: true }),
         );
         this.configured = configureNode(
             `${name}-configure`,
@@ -89,47 +100,29 @@ export class RollingNode extends pulumi.ComponentResource {
                 // Not a reason to run again, but to wait: a machine that fails to boot reports that itself.
                 triggers: [machine.instanceId, machine.ready.apply(() => "ready")],
             },
-            this.child({ dependsOn: [turn, ...(args.after ?? [])] }),
+            child({ dependsOn: [turn, ...(args.after ?? [])] }),
         );
-        this.registerOutputs();
-    }
-
-    /**
-     * The second half, to be called once: the node's gate, which opens when it is a healthy member, and its presence.
-     *
-     * @param after what the clusters need before anybody can ask for their health: that their ACL systems know the
-     *     token of `roll`. It usually depends on the servers' {@link configured}
-     */
-    admit(after: pulumi.Input<pulumi.Resource>[] = []): command.remote.Command {
-        const { machine, roll } = this.args;
-        const argument = rollArgument(machine.name, roll);
-        const gate = new command.remote.Command(
-            `${this.name}-gate`,
+        this.gate = new command.remote.Command(
+            `${name}-gate`,
             {
                 ...onMachine(machine),
                 create: scriptCommand(argument),
-                stdin: this.stdin(["gate.py"]),
+                stdin: stdin("gate.py"),
                 triggers: [machine.instanceId],
             },
-            this.child({ dependsOn: [this.configured, ...after] }),
+            child({ dependsOn: [this.configured] }),
         );
-        const units = this.args.units ?? ["nomad.service", "consul.service"];
         new command.remote.Command(
-            `${this.name}-presence`,
+            `${name}-presence`,
             {
                 ...onMachine(machine),
-                create: scriptCommand({ ...argument, do: "return", units }),
-                delete: scriptCommand({ ...argument, do: "leave", units }),
-                stdin: this.stdin(["presence.py"]),
+                create: scriptCommand({ ...argument, do: "return", units, frontends }),
+                delete: scriptCommand({ ...argument, do: "leave", units, frontends }),
+                stdin: stdin("presence.py"),
             },
-            this.child({ dependsOn: [gate] }),
+            child({ dependsOn: [this.gate] }),
         );
-        return gate;
-    }
-
-    private child(opts: pulumi.CustomResourceOptions): pulumi.CustomResourceOptions {
-        // Children do not inherit it.
-        return { parent: this, deletedWith: this.options.deletedWith, ...opts };
+        this.registerOutputs();
     }
 }
 

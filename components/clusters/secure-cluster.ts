@@ -1,24 +1,25 @@
-import * as command from "@pulumi/command";
 import * as consul from "@pulumi/consul";
 import * as nomad from "@pulumi/nomad";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
-import type { NomadClientArgs } from "../../cloud-init";
-import { nodeBalancer, type NodeBalancerArgs, operatorsPorts } from "../balancers/node-balancer";
+import { balancerUnit, type NodeBalancerArgs, operatorsPorts } from "../balancers/node-balancer";
 import type { Machine } from "../machines/machine";
+import { type FirstToEnd, watchExpiry } from "../security/expiry";
 import { gossipKey } from "../security/gossip";
-import { CertificateAuthority } from "../security/pki";
+import { SealingKey } from "../security/sealing";
 import { ClusterTokens } from "../security/tokens";
-import { consulAcl, consulAclCommand } from "./consul-acl";
-import { secureConsul } from "./consul-configuration";
-import type { NodeAddress } from "./node";
+import { accessControl, forgetTokens } from "./access-control";
+import { type CertificateSettings, ClusterCertificates } from "./cluster-certificates";
+import { serverGossip } from "./gossip";
+import { nodeAddress, privateInterface } from "./node";
 import type { NodeConfiguration } from "./node-files";
-import { onMachine, type RollArgs } from "./node-script";
-import { nomadBootstrap } from "./nomad-acl";
-import { nomadCaFile, secureNomad } from "./nomad-configuration";
-import { clusterReadiness } from "./readiness";
+import type { NomadClientArgs } from "./nomad-agent";
+import type { RollArgs } from "./node-script";
+import { nomadCaFile } from "./nomad-configuration";
+import { secureReadiness } from "./readiness";
 import { clusterPlan, RollingNode } from "./roll";
+import { secureNode } from "./secure-node";
 
 /** A machine of the cluster. */
 export interface ClusterMember {
@@ -36,17 +37,14 @@ export interface SecureClusterArgs {
     members: readonly ClusterMember[];
     /** What clients run tasks with. */
     tasks: pulumi.Input<NomadClientArgs>;
-    certificates: {
-        /** Days for which a certificate is valid. */
-        lifetimeDays: number;
-        /** Days before its end from which an `up` renews it. */
-        earlyRenewalDays: number;
-        /** Another number makes new keys and certificates, taken over one node after the other. */
-        rotation: number;
-    };
-    /** `rotation`: another number makes new tokens. */
+    certificates: CertificateSettings;
+    /** `rotation`: raised by one, all tokens but the management's give way to their next. By more is not safe. */
     tokens: { rotation: number };
-    balancer: Pick<NodeBalancerArgs, "preferLocal" | "guard">;
+    /** `rotation`: another number makes new keys, which all agents take over while they run. */
+    gossip: { rotation: number };
+    balancer: Pick<NodeBalancerArgs, "preferLocal" | "guard" | "proxySources">;
+    /** Seconds from one snapshot to the next, and how many a server keeps. */
+    snapshots: { interval: number; keep: number };
 }
 
 /** The user of HAProxy's statistics and of the operators' endpoint. */
@@ -70,8 +68,13 @@ export class SecureCluster extends pulumi.ComponentResource {
     /** `user:password` of the operators' endpoint. Secret. */
     readonly operatorAuth: pulumi.Output<string>;
     readonly tokens: ClusterTokens;
+    /** The certificate that ends first. */
+    readonly firstToEnd: pulumi.Output<FirstToEnd>;
+    /** The key (PEM) that snapshots are decrypted with. Secret. */
+    readonly snapshotKeyPem: pulumi.Output<string>;
 
-    private readonly authorities: Record<"consul" | "nomad" | "operators", CertificateAuthority>;
+    private readonly snapshotKey: SealingKey;
+    private readonly certificates: ClusterCertificates;
     private readonly gossip: { consul: pulumi.Output<string>; nomad: pulumi.Output<string> };
     private readonly password: pulumi.Output<string>;
     private readonly servers: Machine[];
@@ -79,7 +82,7 @@ export class SecureCluster extends pulumi.ComponentResource {
     private readonly child: pulumi.CustomResourceOptions;
 
     constructor(
-        private readonly label: string,
+        label: string,
         private readonly args: SecureClusterArgs,
         opts: pulumi.ComponentResourceOptions = {},
     ) {
@@ -96,23 +99,26 @@ export class SecureCluster extends pulumi.ComponentResource {
                 reason: `${label} needs at least one server`,
             });
         }
-        const authority = (name: string) =>
-            new CertificateAuthority(`${name}-ca`, { commonName: `Gatehouse ${name}` }, { parent: this });
-        this.authorities = {
-            consul: authority("consul"),
-            nomad: authority("nomad"),
-            operators: authority("operators"),
-        };
-        this.caPem = this.authorities.operators.bundlePem;
+        this.certificates = new ClusterCertificates(
+            { ...args.certificates, datacenter: args.datacenter, region },
+            { parent: this },
+        );
+        this.caPem = this.certificates.bundles.operators;
         this.gossip = {
-            consul: gossipKey("consul-gossip", { parent: this }),
-            nomad: gossipKey("nomad-gossip", { parent: this }),
+            consul: gossipKey("consul-gossip", args.gossip.rotation, { parent: this }),
+            nomad: gossipKey("nomad-gossip", args.gossip.rotation, { parent: this }),
         };
         this.tokens = new ClusterTokens(
             "tokens",
             { nodes: members.map(({ machine }) => machine.name), rotation: args.tokens.rotation },
             { parent: this },
         );
+        this.snapshotKey = new SealingKey(
+            "snapshots",
+            { commonName: "Gatehouse snapshots" },
+            { parent: this },
+        );
+        this.snapshotKeyPem = this.snapshotKey.privateKeyPem;
         this.password = new random.RandomPassword(
             "operators-password",
             { length: 24, special: false },
@@ -120,14 +126,23 @@ export class SecureCluster extends pulumi.ComponentResource {
         ).result;
         this.operatorAuth = pulumi.interpolate`${operatorUser}:${this.password}`;
 
-        const servers = this.nodes((member) => member.pool === undefined);
-        const acl = this.accessControl(
-            first,
-            servers.map((node) => node.configured),
-        );
-        // Consul's servers sign a client's certificate for a token that they know.
-        const clients = this.nodes((member) => member.pool !== undefined, acl);
-        const gates = [...servers, ...clients].map((node) => node.admit(acl));
+        const servers = this.nodes(this.servers, (machine) => [this.keyrings(machine)]);
+        const access = {
+            datacenter: args.datacenter,
+            server: first,
+            tokens: this.tokens,
+            nomadCaPem: this.certificates.bundles.nomad,
+        };
+        const acl = accessControl(label, access, {
+            ...this.child,
+            dependsOn: servers.map((node) => node.configured),
+        });
+        // Neither clients nor gates wait for `acl` here, which waits for all servers: a node that has the turn must not
+        // wait for one that wants it. A client's agent asks until a server knows its token and signs a certificate; a
+        // gate asks until its own token is known.
+        const clients = this.nodes(this.clients, () => []);
+        const gates = [...servers, ...clients].map(({ gate }) => gate);
+        forgetTokens(label, access, { ...this.child, dependsOn: [...gates, ...acl] });
         clusterPlan(
             `${label}-plan`,
             {
@@ -138,7 +153,15 @@ export class SecureCluster extends pulumi.ComponentResource {
             },
             { ...this.child, dependsOn: gates },
         );
-        const ready = this.readiness(gates);
+        const ready = secureReadiness(
+            {
+                servers: this.servers,
+                clients: this.clients,
+                tokens: this.tokens,
+                after: [...gates, ...acl],
+            },
+            this.child,
+        );
 
         const address = (port: number) =>
             pulumi
@@ -171,25 +194,40 @@ export class SecureCluster extends pulumi.ComponentResource {
                 { parent: this },
             ),
         };
+        this.firstToEnd = watchExpiry(this.certificates.validities, this);
         this.registerOutputs({ consulAddress: this.consulAddress, nomadAddress: this.nomadAddress });
     }
 
-    private nodes(which: (member: ClusterMember) => boolean, after: pulumi.Resource[] = []): RollingNode[] {
-        return this.args.members.filter(which).map(
-            (member) =>
+    private nodes(machines: Machine[], after: (machine: Machine) => pulumi.Resource[]): RollingNode[] {
+        return machines.map(
+            (machine) =>
                 new RollingNode(
-                    member.machine.name,
+                    machine.name,
                     {
-                        machine: member.machine,
-                        configuration: this.configuration(member),
-                        roll: this.roll(member.machine),
-                        after,
+                        machine,
+                        configuration: this.configuration(machine),
+                        roll: this.roll(machine),
+                        after: after(machine),
+                        frontends: [balancerUnit],
                     },
                     { parent: this, deletedWith: this.child.deletedWith },
                 ),
         );
     }
 
+    private keyrings(machine: Machine): pulumi.Resource {
+        const { gossip, tokens } = this;
+        const keys = {
+            consul: { key: gossip.consul, management: [tokens.consulManagement] },
+            nomad: { key: gossip.nomad, management: tokens.nomadManagement },
+        };
+        return serverGossip(`${machine.name}-gossip`, { machine, keys: pulumi.output(keys) }, this.child);
+    }
+
+    /**
+     * Nomad lets management alone hand leadership over and remove a peer. Clients could do with less, but Nomad makes the
+     * secrets of all tokens but the first itself: a client would wait for the servers', and they for its turn.
+     */
     private roll(machine: Machine): RollArgs {
         return {
             role: this.servers.includes(machine) ? "server" : "client",
@@ -199,181 +237,35 @@ export class SecureCluster extends pulumi.ComponentResource {
     }
 
     /** Everything that a machine is told. Holds secrets. */
-    private configuration({ machine, pool }: ClusterMember): pulumi.Output<NodeConfiguration> {
-        const { datacenter, network, balancer } = this.args;
-        const { name } = machine;
+    private configuration(machine: Machine): pulumi.Output<NodeConfiguration> {
+        const { datacenter, network, balancer, tasks } = this.args;
+        const { certificates, gossip, tokens } = this;
+        const pool = this.args.members.find((member) => member.machine === machine)?.pool;
         const server = pool === undefined;
-        const operators = machine === this.servers[0];
-        const { authorities, gossip, tokens } = this;
-        const certificates = {
-            consul: server
-                ? this.certificate("consul", name, [
-                      `server.${datacenter}.consul`,
-                      `${name}.server.${datacenter}.consul`,
-                  ])
-                : undefined,
-            nomad: this.certificate("nomad", name, [`${server ? "server" : "client"}.${region}.nomad`]),
-            operators: operators
-                ? this.certificate("operators", name, [name], [machine.privateAddress])
-                : undefined,
-        };
-        const address = (each: Machine) =>
-            each.privateAddress.apply((at): NodeAddress => ({ name: each.name, address: at }));
-        return pulumi.secret(
-            pulumi
-                .output({
-                    node: address(machine),
-                    servers: pulumi.all(this.servers.map(address)),
-                    ca: { consul: authorities.consul.bundlePem, nomad: authorities.nomad.bundlePem },
-                    certificates,
-                    gossip,
-                    tasks: this.args.tasks,
-                    tokens: {
-                        agent: tokens.agents[name]!,
-                        dns: tokens.dns,
-                        balancer: tokens.balancer,
-                        management: tokens.consulManagement,
-                        nomad: server ? tokens.nomadServer : tokens.nomadClient,
-                    },
-                    password: this.password,
-                })
-                .apply((known) => {
-                    const { node, servers, ca, tasks, password } = known;
-                    return joined(
-                        secureConsul({
-                            datacenter,
-                            node,
-                            servers,
-                            caPem: ca.consul,
-                            certificate: known.certificates.consul,
-                            gossipKey: known.gossip.consul,
-                            tokens: {
-                                agent: known.tokens.agent,
-                                dns: known.tokens.dns,
-                                ...(server ? { initialManagement: known.tokens.management } : {}),
-                            },
-                        }),
-                        secureNomad({
-                            datacenter,
-                            region,
-                            node,
-                            servers,
-                            ...(server ? { gossipKey: known.gossip.nomad } : { pool, client: tasks }),
-                            caPem: ca.nomad,
-                            certificate: known.certificates.nomad,
-                            consulToken: known.tokens.nomad,
-                        }),
-                        nodeBalancer({
-                            ...balancer,
-                            node,
-                            network,
-                            consulToken: known.tokens.balancer,
-                            stats: { user: operatorUser, password },
-                            ...(known.certificates.operators && {
-                                operators: {
-                                    certificate: known.certificates.operators,
-                                    user: operatorUser,
-                                    password,
-                                    nomad: { caPem: ca.nomad },
-                                },
-                            }),
-                        }),
-                    );
-                }),
-        );
-    }
-
-    private certificate(
-        authority: "consul" | "nomad" | "operators",
-        node: string,
-        names: string[],
-        addresses: pulumi.Input<string>[] = [],
-    ): { certPem: pulumi.Output<string>; keyPem: pulumi.Output<string> } {
-        const { certPem, keyPem } = this.authorities[authority].issue(node, {
-            commonName: names[0]!,
-            dnsNames: [...names, "localhost"],
-            ipAddresses: ["127.0.0.1", ...addresses],
-            usages: authority === "operators" ? ["server"] : ["server", "client"],
-            ...this.args.certificates,
+        const known = pulumi.output({
+            node: nodeAddress(machine),
+            servers: pulumi.all(this.servers.map(nodeAddress)),
+            ca: { consul: certificates.bundles.consul, nomad: certificates.bundles.nomad },
+            certificates: certificates.issue(machine, { server, operators: machine === this.servers[0] }),
+            gossip,
+            tasks,
+            networkInterface: privateInterface(machine),
+            tokens: {
+                agent: tokens.agents[machine.name]!,
+                dns: tokens.dns,
+                balancer: tokens.balancer,
+                management: tokens.consulManagement,
+                nomad: server ? tokens.nomadServer : tokens.nomadClient,
+            },
+            snapshots: {
+                ...this.args.snapshots,
+                recipientPem: this.snapshotKey.certificatePem,
+                tokens: { consul: tokens.snapshot, nomad: tokens.nomadManagement },
+            },
+            operator: { user: operatorUser, password: this.password },
         });
-        return { certPem, keyPem };
-    }
-
-    /** What the ACL systems have to know before anybody can do anything. */
-    private accessControl(server: Machine, after: pulumi.Resource[]): pulumi.Resource[] {
-        const { tokens } = this;
-        const consulInput = pulumi
-            .all([tokens.generations, this.authorities.nomad.bundlePem])
-            .apply(([generations, caPem]) =>
-                consulAclCommand(
-                    consulAcl({
-                        datacenter: this.args.datacenter,
-                        rotation: tokens.rotation,
-                        tokens: generations,
-                        nomad: { caPem },
-                    }),
-                ),
-            );
-        const ensure = (name: string, input: pulumi.Output<{ create: string; stdin: string }>) =>
-            new command.remote.Command(
-                `${this.label}-${name}`,
-                {
-                    ...onMachine(server),
-                    // The command holds no secret, but comes with one.
-                    create: pulumi.unsecret(input.create),
-                    stdin: pulumi.secret(input.stdin),
-                    triggers: [server.instanceId],
-                },
-                { ...this.child, dependsOn: after },
-            );
-        return [
-            ensure("consul-acl", consulInput),
-            ensure(
-                "nomad-acl",
-                tokens.nomadManagement.apply((secret) => nomadBootstrap(secret)),
-            ),
-        ];
-    }
-
-    /** Resolves when every member of both clusters is there. */
-    private readiness(gates: command.remote.Command[]): pulumi.Output<unknown> {
-        const { servers, clients, tokens } = this;
-        const after = gates.map((gate) => gate.stdout);
-        const consulReady = clusterReadiness(
-            "consul",
-            {
-                script: "consul-ready.py",
-                api: "http://127.0.0.1:8500",
-                servers,
-                clients,
-                environment: tokens.consulManagement.apply((token) => ({ CONSUL_HTTP_TOKEN: token })),
-                after,
-            },
-            this.child,
+        return pulumi.secret(
+            known.apply((values) => secureNode({ datacenter, region, network, pool, balancer, ...values })),
         );
-        const nomadReady = clusterReadiness(
-            "nomad",
-            {
-                script: "nomad-ready.py",
-                api: "https://127.0.0.1:4646",
-                servers,
-                clients,
-                environment: tokens.nomadManagement.apply((token) => ({
-                    NOMAD_TOKEN: token,
-                    SSL_CERT_FILE: nomadCaFile,
-                })),
-                after,
-            },
-            this.child,
-        );
-        return pulumi.all([consulReady.stdout, nomadReady.stdout]);
     }
-}
-
-/** One machine's roles together; units start in this order. */
-function joined(...parts: NodeConfiguration[]): NodeConfiguration {
-    return {
-        files: parts.flatMap(({ files }) => files),
-        units: parts.flatMap(({ units }) => units),
-    };
 }

@@ -25,6 +25,7 @@ export class DockerMachine extends pulumi.ComponentResource implements Machine {
     readonly roles: string[];
     readonly privateAddress: pulumi.Output<string>;
     readonly publicAddress: pulumi.Output<string>;
+    readonly publicInterface = false;
     readonly connection: pulumi.Output<Connection>;
     readonly instanceId: pulumi.Output<string>;
     readonly ready: pulumi.Output<BootReport>;
@@ -69,7 +70,7 @@ export class DockerMachine extends pulumi.ComponentResource implements Machine {
                 console: `docker logs --tail 50 ${args.containerName}`,
             },
             { parent: this, dependsOn: [container] },
-        );
+        ).report;
         this.registerOutputs();
     }
 

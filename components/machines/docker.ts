@@ -3,9 +3,11 @@ import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 
 import { DockerNames } from "../containers/names";
+import { httpReady } from "../containers/ready";
 import { AddressBook, gatewayOffset, registryOffset } from "./addresses";
 import { DockerMachine } from "./docker-machine";
-import type { Machine, MachineArgs, Registry, Substrate } from "./machine";
+import { firstOf } from "./ingress";
+import type { Ingress, IngressArgs, Machine, MachineArgs, Registry, Substrate } from "./machine";
 
 export interface DockerSubstrateArgs {
     /** The first part of every Docker object's name, and the label `dev.gatehouse.project`. */
@@ -30,6 +32,8 @@ export interface DockerSubstrateArgs {
 /** Machines as containers that boot systemd and cloud-init, on a network of their own, reachable on loopback only. */
 export class DockerSubstrate extends pulumi.ComponentResource implements Substrate {
     readonly kind = "docker";
+    /** Ports on 127.0.0.1 belong to one machine. */
+    readonly balances = false;
     readonly registry: Registry;
     readonly foundation: pulumi.Resource;
 
@@ -83,6 +87,10 @@ export class DockerSubstrate extends pulumi.ComponentResource implements Substra
         );
     }
 
+    ingress(_name: string, { machines }: IngressArgs): Ingress {
+        return firstOf(machines);
+    }
+
     private runRegistry(name: string): Registry {
         const address = this.addresses.at(registryOffset);
         const volume = new docker.Volume(
@@ -101,16 +109,19 @@ export class DockerSubstrate extends pulumi.ComponentResource implements Substra
                 volumes: [{ volumeName: volume.name, containerPath: "/var/lib/registry" }],
                 restart: "unless-stopped",
                 mustRun: true,
-                // The image's own health check: a push must not come before the registry listens.
-                wait: true,
-                waitTimeout: 60,
             },
             { parent: this, deleteBeforeReplace: true },
         );
+        const pushAddress = `127.0.0.1:${this.args.registryPort}`;
         return {
-            pushAddress: pulumi.output(`127.0.0.1:${this.args.registryPort}`),
+            pushAddress: pulumi.output(pushAddress),
             pullAddress: pulumi.output(`${address}:5000`),
-            ready: container,
+            // Asked once. A health check of the image's would be a process in the container every second, for good.
+            ready: httpReady(
+                `${name}-registry`,
+                { url: `http://${pushAddress}/v2/`, triggers: [container.id] },
+                { parent: this, deletedWith: container },
+            ),
         };
     }
 }

@@ -13,7 +13,7 @@ export interface Connection {
     hostKey: string;
 }
 
-/** Where an operator reaches one port of a machine: on Docker a port on 127.0.0.1. */
+/** Where one port is reached from outside: on Docker a port on 127.0.0.1. */
 export interface Endpoint {
     host: string;
     port: number;
@@ -35,6 +35,11 @@ export interface MachineArgs {
     /** The cloud-init document; the substrate adds SSH keys and host name. A change replaces the machine. */
     cloudConfig: pulumi.Input<CloudConfig>;
     publishedPorts: PublishedPort[];
+    /**
+     * Machines that share this word go to different hosts of the provider where the substrate can see to that, so that a
+     * host's failure takes one of them. Default: wherever there is room. A change moves the machine at most.
+     */
+    apart?: string;
 }
 
 /** A booted host. Everything above `components/machines/` sees machines through this interface only. */
@@ -45,6 +50,8 @@ export interface Machine {
     readonly privateAddress: pulumi.Output<string>;
     /** For operators and clients. */
     readonly publicAddress: pulumi.Output<string>;
+    /** Whether the machine has an interface for its public address, by which its default route leaves. */
+    readonly publicInterface: boolean;
     readonly connection: pulumi.Output<Connection>;
     /** Changes when the machine is replaced: for `triggers` of commands that run on it. */
     readonly instanceId: pulumi.Output<string>;
@@ -74,6 +81,30 @@ export interface Substrate {
     readonly foundation: pulumi.Resource;
     /** The registry that machines pull application images from and that this program pushes to. */
     readonly registry: Registry;
+    /**
+     * Whether an {@link ingress} spreads requests over all of its machines. Each of them publishes the ports then;
+     * otherwise only the first does.
+     */
+    readonly balances: boolean;
+    /** The way of the users' requests to machines. */
+    ingress(name: string, args: IngressArgs): Ingress;
+}
+
+export interface IngressArgs {
+    /** Machines that can serve the ports; at least one. */
+    machines: Machine[];
+    /** Ports for the public that every machine publishes that takes requests. */
+    ports: number[];
+}
+
+/** Where users' requests come in. */
+export interface Ingress {
+    /** Where requests go: what serves the ports has to run on each of them. */
+    readonly machines: Machine[];
+    /** The address that users call; throws on a port that is not among the ingress's. */
+    endpoint(port: number): pulumi.Output<Endpoint>;
+    /** Networks whose connections begin with a PROXY header, which says who calls; empty where nothing is in between. */
+    readonly proxySources: readonly string[];
 }
 
 /** An image registry, with the two names that the pusher and the machines know it by. */

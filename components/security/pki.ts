@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 
 import { type ArgumentProblem, countProblem, emptinessProblem, refuseArguments } from "./arguments";
+import type { Validity } from "./expiry";
 
 export interface CertificateAuthorityArgs {
     /**
@@ -33,7 +34,7 @@ export interface CertificateArgs {
     /** The names that peers verify. A server needs at least one name or address. A change replaces the certificate. */
     dnsNames: readonly string[];
     /** The addresses that peers verify. Default: none. A change replaces the certificate. */
-    ipAddresses?: pulumi.Input<string>[];
+    ipAddresses?: pulumi.Input<pulumi.Input<string>[]>;
     /** At least one. A change replaces the certificate. */
     usages: readonly CertificateUsage[];
     /** How long it is valid, in whole days, at most as long as the CA's. A change replaces the certificate. */
@@ -72,6 +73,7 @@ export class CertificateAuthority extends pulumi.ComponentResource {
     /** What nodes have to trust: the certificate that signs, then those of `alsoTrusted`, as PEM. */
     readonly bundlePem: pulumi.Output<string>;
 
+    private readonly issued: Validity[] = [];
     private readonly signer: Generation;
     private readonly lifetimeDays: number;
 
@@ -98,6 +100,11 @@ export class CertificateAuthority extends pulumi.ComponentResource {
         this.certPem = this.signer.certificate.certPem;
         this.bundlePem = pulumi.all(generations.map(({ certificate }) => certificate.certPem)).apply(bundle);
         this.registerOutputs({ certPem: this.certPem, bundlePem: this.bundlePem });
+    }
+
+    /** The certificates that there are by now, the CA's own among them. */
+    get validities(): readonly Validity[] {
+        return this.issued;
     }
 
     /**
@@ -139,6 +146,7 @@ export class CertificateAuthority extends pulumi.ComponentResource {
             },
             { parent: this },
         );
+        this.remember(prefix, certificate.validityEndTime, args.earlyRenewalDays * hoursPerDay);
         return {
             certPem: certificate.certPem,
             keyPem: pulumi.secret(key.privateKeyPem),
@@ -149,6 +157,7 @@ export class CertificateAuthority extends pulumi.ComponentResource {
     private makeGeneration(generation: number, commonName: string, lifetimeDays: number): Generation {
         const prefix = `${this.label}-generation-${generation}`;
         const key = new tls.PrivateKey(`${prefix}-key`, keyAlgorithm, { parent: this });
+        const earlyRenewalHours = Math.floor((lifetimeDays * hoursPerDay) / 10);
         const certificate = new tls.SelfSignedCert(
             `${prefix}-certificate`,
             {
@@ -160,11 +169,16 @@ export class CertificateAuthority extends pulumi.ComponentResource {
                 maxPathLength: 0,
                 allowedUses: ["cert_signing", "crl_signing", "digital_signature"],
                 validityPeriodHours: lifetimeDays * hoursPerDay,
-                earlyRenewalHours: Math.floor((lifetimeDays * hoursPerDay) / 10),
+                earlyRenewalHours,
             },
             { parent: this },
         );
+        this.remember(prefix, certificate.validityEndTime, earlyRenewalHours);
         return { key, certificate };
+    }
+
+    private remember(name: string, expires: pulumi.Output<string>, earlyRenewalHours: number): void {
+        this.issued.push({ name, expires, earlyRenewalHours });
     }
 }
 
@@ -196,7 +210,12 @@ function certificateProblems(args: CertificateArgs, caLifetimeDays: number): Arg
     if (usages.length === 0) {
         problems.push({ propertyPath: "usages", reason: `must have "server", "client" or both` });
     }
-    if (usages.includes("server") && dnsNames.length + ipAddresses.length === 0) {
+    if (
+        usages.includes("server") &&
+        dnsNames.length === 0 &&
+        Array.isArray(ipAddresses) &&
+        ipAddresses.length === 0
+    ) {
         problems.push({ propertyPath: "dnsNames", reason: "must have a name by which the server is called" });
     }
     if (lifetimeDays > caLifetimeDays) {

@@ -13,6 +13,7 @@ export interface PortRule {
     /** The last port of the range. */
     to: number;
     protocols: readonly ("tcp" | "udp")[];
+    /** Nobody: the port is for the machine itself and its containers; no firewall opens it. */
     audiences: readonly Audience[];
     /** For the rule's comment where a firewall has one. */
     purpose: string;
@@ -36,6 +37,7 @@ const both = ["tcp", "udp"] as const;
  */
 export const ports = {
     ssh: one(22, "SSH", ["operators"]),
+    dns: one(53, "dnsmasq, for the machine's own containers", [], both),
 
     http: one(80, "HAProxy, HTTP", ["public"]),
     https: one(443, "HAProxy, HTTPS", ["public"]),
@@ -49,6 +51,7 @@ export const ports = {
     consulGrpcTls: one(8503, "Consul, gRPC with TLS", ["peers"]),
     consulDns: one(8600, "Consul, DNS", ["peers"], both),
 
+    nomadOperators: one(4643, "Nomad, HTTPS API and UI through HAProxy", ["operators"]),
     nomadHttp: one(4646, "Nomad, HTTP API and UI", ["operators", "peers"]),
     nomadRpc: one(4647, "Nomad, RPC", ["peers"]),
     nomadGossip: one(4648, "Nomad, gossip", ["peers"], both),
@@ -59,6 +62,8 @@ export const ports = {
         audiences: ["peers"],
         purpose: "Nomad, dynamic ports of jobs",
     },
+
+    registry: one(5000, "image registry", ["peers"]),
 
     etcdClient: one(2379, "etcd, clients", ["operators", "peers"]),
     etcdPeer: one(2380, "etcd, peers", ["peers"]),

@@ -1,6 +1,17 @@
 import * as assert from "node:assert/strict";
 
-import { runProgram, secretsIn, type Registered, type Run } from "../support/mocks";
+import { parseConfig } from "../../config";
+import { wantedObjects } from "../../toolchain/names";
+import {
+    differing,
+    dockerObjects,
+    outermost,
+    registered,
+    runProgram,
+    secretsIn,
+    type Registered,
+    type Run,
+} from "../support/mocks";
 import { computed } from "./providers";
 
 /** All of each lab: type and name. A name is a resource's identity: changing one replaces it. */
@@ -67,16 +78,6 @@ const named = (run: Run, type: string, name: string): Registered => {
 };
 const update = (lab: string, settings: Record<string, unknown> = {}) =>
     runProgram({ lab, ...settings }, { preview: false, computed });
-/** Type and name of what differs between two runs, new and missing resources included. */
-function differing(before: Run, after: Run): string[] {
-    const describe = (run: Run) =>
-        new Map(run.resources.map(({ type, name, inputs }) => [`${type} ${name}`, JSON.stringify(inputs)]));
-    const [left, right] = [describe(before), describe(after)];
-    return [...new Set([...left.keys(), ...right.keys()])]
-        .filter((key) => left.get(key) !== right.get(key))
-        .sort();
-}
-
 for (const lab of ["sticky", "template"] as const) {
     describe(`the program as the ${lab} lab`, function () {
         this.timeout("2m");
@@ -89,23 +90,23 @@ for (const lab of ["sticky", "template"] as const) {
         });
 
         it("registers exactly these resources, in a preview as well", () => {
-            const short = (run: Run) => run.resources.map(({ type, name }) => `${type} ${name}`).sort();
-            assert.deepEqual(short(first), expected[lab]);
+            assert.deepEqual(registered(first), expected[lab]);
             // A resource that is created inside apply is missing in a preview: its callback does not run on unknowns.
-            assert.deepEqual(short(preview), short(first));
+            assert.deepEqual(registered(preview), registered(first));
             assert.equal(preview.outputs["urls"]?.known, false);
             assert.equal(first.outputs["urls"]?.known, true);
         });
 
         it("nests everything below the lab", () => {
-            const byUrn = new Map(first.resources.map((resource) => [resource.urn, resource]));
-            for (const resource of first.resources.filter(({ type }) => type !== "pulumi:pulumi:Stack")) {
-                let top = resource;
-                for (let parent = byUrn.get(top.parent); parent?.parent; parent = byUrn.get(top.parent)) {
-                    top = parent;
-                }
-                assert.match(top.type, /^gatehouse:labs:/, `${resource.urn} is outside the lab`);
+            for (const [urn, top] of outermost(first)) {
+                assert.match(top.type, /^gatehouse:labs:/, `${urn} is outside the lab`);
             }
+        });
+
+        it("gives its Docker objects the names that set-up has looked for", () => {
+            const objects = dockerObjects(first);
+            const wanted = wantedObjects("test", parseConfig({ lab }));
+            assert.deepEqual(wanted.map(({ kind, name }) => `${kind} ${name}`).sort(), objects.sort());
         });
 
         it("labels every Docker object with project and stack, and names it by them", () => {

@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
 import { appendFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-
 import { Server, utils, type Connection } from "ssh2";
+
+import { unpacked } from "../support/packed";
 
 /** The keys that a test's SSH servers and their clients share. */
 export const keys = {
@@ -62,7 +63,8 @@ export class LoggedMachine {
                 });
                 channel.on("end", () => {
                     child.stdin.end();
-                    const known = Object.entries(scripts).find(([line]) => input.trimEnd().endsWith(line));
+                    const program = unpacked(input).trimEnd();
+                    const known = Object.entries(scripts).find(([line]) => program.endsWith(line));
                     what ||= known?.[1] ?? command;
                     this.note(`${what} begins`);
                 });

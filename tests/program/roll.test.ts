@@ -2,8 +2,8 @@ import * as assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { pathToFileURL } from "node:url";
 
+import { fileBackend } from "../../toolchain/backend";
 import { setUp } from "../../toolchain/setup";
 import { needsOf } from "../../toolchain/versions";
 import { root, start, type CommandResult, type RunningCommand } from "../support/command";
@@ -30,7 +30,7 @@ describe("nodes that roll, with the real engine", function () {
         environment = {
             ...process.env,
             PATH: [...new Set(ready.toolFolders), process.env["PATH"] ?? ""].join(delimiter),
-            PULUMI_BACKEND_URL: pathToFileURL(folder).href,
+            PULUMI_BACKEND_URL: fileBackend(folder),
             PULUMI_CONFIG_PASSPHRASE: "",
             PULUMI_SKIP_UPDATE_CHECK: "true",
             PULUMI_NODEJS_TRANSPILE_ONLY: "true",
@@ -40,7 +40,7 @@ describe("nodes that roll, with the real engine", function () {
                 PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
             }),
         };
-        cluster = await RollCluster.start("127.42.4", 3);
+        cluster = await RollCluster.start("127.42.14", 3);
         machines = await Promise.all(cluster.servers.map((name) => LoggedMachine.start(name, log)));
         nodes = cluster.servers.map((name, index) => ({
             name,
@@ -114,15 +114,14 @@ describe("nodes that roll, with the real engine", function () {
         const leader = await cluster.leader();
         nodes = nodes.map((node) => ({ ...node, generation: 2 }));
         const happened = await up();
-        const story = happened.filter((line) => / (turn ends|deleted|made|gate ends)$/.test(line));
-        const order = of(story, "turn ends");
+        // A gate gives the turn back before it ends: the next one may have taken it by then.
+        const story = happened.filter((line) => / (deleted|made|gate ends)$/.test(line));
+        const order = of(happened, "turn ends");
         assert.equal(order.length, 3, happened.join("\n"));
         assert.equal(order[2], leader);
         assert.deepEqual(
             story,
-            order.flatMap((name) =>
-                ["turn ends", "deleted", "made", "gate ends"].map((what) => `${name} ${what}`),
-            ),
+            order.flatMap((name) => ["deleted", "made", "gate ends"].map((what) => `${name} ${what}`)),
             happened.join("\n"),
         );
         assert.deepEqual(of(happened, "leave begins"), []);

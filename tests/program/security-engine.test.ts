@@ -190,6 +190,7 @@ describe("the secrets of a cluster, made by the real engine", function () {
                 ...[...ownLeaves, strangers].flatMap(leafOf),
                 ...rotatedRoles.flatMap((role) => [tokenOf(1, role), tokenOf(3, role)]),
                 bytes("consul-gossip"),
+                bytes("consul-gossip-generation-2"),
             ].sort(),
         );
         // What Consul knows already is what is used from now on.

@@ -1,18 +1,17 @@
 import * as assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { pathToFileURL } from "node:url";
 
 import * as pulumi from "@pulumi/pulumi";
 import { stringify } from "yaml";
 
-import { pulumiEnvironment } from "../../toolchain/backend";
+import { fileBackend, pulumiEnvironment } from "../../toolchain/backend";
 import { Progress } from "../../toolchain/progress";
 import { setUp } from "../../toolchain/setup";
 import { needsOf } from "../../toolchain/versions";
-import { ending, root, run, tail, type CommandResult } from "../support/command";
+import { ending, root, start, tail, type CommandResult, type RunningCommand } from "../support/command";
 
 /** A resource of the state, with its secrets in plain text. */
 export interface Deployed {
@@ -56,10 +55,14 @@ export class EngineStack<Settings, Outputs> {
         private readonly program: { module: string; function: string },
     ) {}
 
-    static async make<Settings, Outputs>(program: {
-        module: string;
-        function: string;
-    }): Promise<EngineStack<Settings, Outputs>> {
+    /**
+     * @param program the function, which gets the settings of each `up`
+     * @param options `config`: of the stack, such as a provider's; `environment`: additions
+     */
+    static async make<Settings, Outputs>(
+        program: { module: string; function: string },
+        options: { config?: Record<string, string | number>; environment?: NodeJS.ProcessEnv } = {},
+    ): Promise<EngineStack<Settings, Outputs>> {
         const ready = await setUp(
             {
                 tools: ["pulumi", "pulumi-language-nodejs"],
@@ -81,13 +84,14 @@ export class EngineStack<Settings, Outputs> {
         const clean = Object.entries(process.env).filter(([name]) => !name.startsWith("PULUMI_"));
         const inherited: NodeJS.ProcessEnv = {
             ...Object.fromEntries(clean),
+            ...options.environment,
             PULUMI_CREDENTIALS_PATH: folder,
         };
         const backend = {
             ours: true,
             reason: "a test",
             env: {
-                PULUMI_BACKEND_URL: pathToFileURL(path.join(folder, "state")).href,
+                PULUMI_BACKEND_URL: fileBackend(path.join(folder, "state")),
                 PULUMI_CONFIG_PASSPHRASE: randomBytes(16).toString("hex"),
             },
         };
@@ -98,6 +102,9 @@ export class EngineStack<Settings, Outputs> {
         };
         const made = new EngineStack<Settings, Outputs>(folder, tools["pulumi"] ?? "pulumi", env, program);
         await made.must(["stack", "init", stack]);
+        if (options.config !== undefined) {
+            appendFileSync(path.join(folder, `Pulumi.${stack}.yaml`), stringify({ config: options.config }));
+        }
         return made;
     }
 
@@ -109,6 +116,35 @@ export class EngineStack<Settings, Outputs> {
         this.write(settings);
         const { output } = await this.must(["up", "--yes", "--skip-preview", "--stack", stack]);
         return this.snapshot(output);
+    }
+
+    /** Starts an `up` without waiting for it. */
+    begin(settings: Settings): RunningCommand {
+        this.write(settings);
+        return this.start(["up", "--yes", "--skip-preview", "--stack", stack]);
+    }
+
+    /** An `up` or a `destroy` that has to fail; returns what it said. */
+    async fails(operation: "up" | "destroy", settings: Settings): Promise<string> {
+        this.write(settings);
+        const { code, output } = await this.start([operation, "--yes", "--skip-preview", "--stack", stack])
+            .done;
+        assert.notEqual(code, 0, `it succeeded:\n${tail(output)}`);
+        return output;
+    }
+
+    async destroy(): Promise<void> {
+        await this.must(["destroy", "--yes", "--skip-preview", "--stack", stack]);
+    }
+
+    /** What a killed run has left: its lock, and operations of which nobody knows how they ended. */
+    async forgetPending(): Promise<{ type: string; name: string }[]> {
+        await this.must(["cancel", "--yes", stack]);
+        const state = JSON.parse(await this.stored()) as State;
+        const pending = state.deployment.pending_operations ?? [];
+        state.deployment.pending_operations = [];
+        await this.must(["stack", "import", "--stack", stack], JSON.stringify(state));
+        return pending.map(({ type, resource }) => ({ type, name: resource.urn.split("::").at(-1) ?? "" }));
     }
 
     /** A preview that has to find nothing to do. */
@@ -124,6 +160,11 @@ export class EngineStack<Settings, Outputs> {
         const state = JSON.parse(await this.stored()) as State;
         state.deployment.resources.forEach((resource) => change({ outputs: {}, ...resource }));
         await this.must(["stack", "import", "--stack", stack], JSON.stringify(state));
+    }
+
+    /** What the state has, after a failure as well. */
+    async known(): Promise<{ type: string; id?: string }[]> {
+        return (JSON.parse(await this.stored()) as State).deployment.resources ?? [];
     }
 
     /** The state as it is written down: with its secrets encrypted. */
@@ -171,13 +212,17 @@ export class EngineStack<Settings, Outputs> {
         return (await this.must(["stack", "export", "--stack", stack, ...options])).stdout;
     }
 
-    private async must(args: string[], input?: string): Promise<CommandResult> {
-        const result = await run(this.pulumi, [...args, "--non-interactive", "--color", "never"], {
+    private start(args: string[], input?: string): RunningCommand {
+        return start(this.pulumi, [...args, "--non-interactive", "--color", "never"], {
             cwd: this.folder,
             env: this.env,
             input,
             timeout: 120,
         });
+    }
+
+    private async must(args: string[], input?: string): Promise<CommandResult> {
+        const result = await this.start(args, input).done;
         assert.equal(
             result.code,
             0,
@@ -204,6 +249,7 @@ interface StoredParts {
 interface State {
     deployment: {
         resources: (StoredParts & { urn: string; type: string; id?: string; parent?: string })[];
+        pending_operations?: { type: string; resource: { urn: string } }[];
     };
 }
 

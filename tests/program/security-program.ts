@@ -80,8 +80,8 @@ export function securityProgram(settings: SecuritySettings): Record<string, unkn
             stranger: identity(other, stranger),
         },
         gossip: {
-            consul: gossipKey("consul-gossip", { replacementTrigger: gossipRotation }),
-            nomad: gossipKey("nomad-gossip"),
+            consul: gossipKey("consul-gossip", gossipRotation),
+            nomad: gossipKey("nomad-gossip", 1),
         },
         lastingTokens: {
             "consul-management": tokens.consulManagement,

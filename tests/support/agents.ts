@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 
+import { freePorts as unnamedPorts } from "../../snapshots/free-ports";
 import { eventually } from "./poll";
 
 /** A real agent in development mode: server and client in one, nothing kept, on loopback only. */
@@ -233,19 +233,8 @@ export async function launch(
     };
 }
 
-/** Free TCP ports; they could be taken by others before they are used, which the agent would then report. */
+/** Free TCP ports by name. */
 export async function freePorts<Name extends string>(names: readonly Name[]): Promise<Record<Name, number>> {
-    const servers = await Promise.all(
-        names.map(
-            () =>
-                new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-                    const server = createServer();
-                    server.once("error", reject);
-                    server.listen(0, "127.0.0.1", () => resolve(server));
-                }),
-        ),
-    );
-    const ports = servers.map((server) => (server.address() as { port: number }).port);
-    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+    const ports = await unnamedPorts(names.length);
     return Object.fromEntries(names.map((name, index) => [name, ports[index]!])) as Record<Name, number>;
 }

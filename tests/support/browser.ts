@@ -20,8 +20,14 @@ export class Browser {
         private readonly profile: string,
     ) {}
 
-    /** `credentials` answer a page's request for a password. */
-    static async open(credentials?: { username: string; password: string }): Promise<Browser> {
+    /**
+     * `credentials` answer a page's request for a password. `ignoreHTTPSErrors`: certificates of unknown authorities
+     * will do, too.
+     */
+    static async open(
+        credentials?: { username: string; password: string },
+        { ignoreHTTPSErrors = false } = {},
+    ): Promise<Browser> {
         const executablePath = await ensureChromium();
         const profile = mkdtempSync(path.join(tmpdir(), "gatehouse-browser-"));
         const context = await chromium.launchPersistentContext(profile, {
@@ -29,6 +35,7 @@ export class Browser {
             headless: true,
             viewport: { width: 1280, height: 900 },
             httpCredentials: credentials,
+            ignoreHTTPSErrors,
             args: [
                 // As root in a container there is no sandbox to be had, and a closed network refuses the rest.
                 "--no-sandbox",

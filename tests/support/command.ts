@@ -10,6 +10,8 @@ export interface CommandOptions {
     env?: NodeJS.ProcessEnv;
     /** A file that gets the output as it comes, to look at after a failure. */
     log?: string;
+    /** Gets the output as it comes. */
+    show?: (text: string) => void;
     /** Seconds; then the whole process group is killed. Default 600. */
     timeout?: number;
     input?: string;
@@ -51,6 +53,7 @@ export function start(command: string, args: string[], options: CommandOptions =
     }
     const take = (chunk: string) => {
         output += chunk;
+        options.show?.(chunk);
         if (options.log !== undefined) {
             appendFileSync(options.log, chunk);
         }

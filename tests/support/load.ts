@@ -17,6 +17,8 @@ export interface LoadOptions {
     timeoutMs?: number;
     /** Sent with every request. */
     headers?: http.OutgoingHttpHeaders;
+    /** Is told of every request when it has ended: its begin and end by `performance.now()`, and why it failed, if it did. */
+    observe?: (request: { begun: number; ended: number; why?: string }) => void;
 }
 
 export interface LoadFailure {
@@ -138,6 +140,7 @@ export function startLoad(options: LoadOptions): Load {
         const now = performance.now();
         report.requests += 1;
         latencies.push(now - start);
+        options.observe?.({ begun: start, ended: now, ...(reason !== undefined && { why: reason }) });
         if (reason !== undefined) {
             report.failed += 1;
             if (report.failures.length < mostFailuresKept) {

@@ -65,8 +65,8 @@ export class Pebble {
             ...["run", "--detach", "--name", options.name, "--label", `dev.gatehouse.stack=${options.stack}`],
             ...["--network", options.network, "--network-alias", "pebble"],
             ...["--publish", "127.0.0.1::15000", "--volume", `${folder}:/etc/pebble:ro`],
-            // Validation at once, and as many refused nonces as it refuses unless told otherwise (5 %).
-            ...["--env", "PEBBLE_VA_NOSLEEP=1"],
+            // Validation at once. Unless told otherwise it refuses one nonce in twenty, at times two in a row.
+            ...["--env", "PEBBLE_VA_NOSLEEP=1", "--env", "PEBBLE_WFE_NONCEREJECT=0"],
             imageReference("pebble"),
         );
         await eventually("pebble answers", () => pebble.root());

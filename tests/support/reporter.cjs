@@ -1,15 +1,23 @@
 // @ts-check
-// Mocha's "spec" report, closed by one line that any CI can read: "N passed, N failed".
+// Mocha's "spec" report. Where $GATEHOUSE_TEST_TOTALS names a file, the counts go there, for tests/all.cjs to add up,
+// with what failed.
+const { writeFileSync } = require("node:fs");
+
 const { reporters } = require("mocha");
 
-class ClosingLine extends reporters.Spec {
+class Counting extends reporters.Spec {
     /** @override */
     epilogue() {
         super.epilogue();
         const { passes = 0, failures = 0, pending = 0 } = this.stats ?? {};
-        const skipped = pending > 0 ? `, ${pending} skipped` : "";
-        console.log(`${passes} passed, ${failures} failed${skipped}`);
+        const failed = this.failures.map(
+            (test) => `${test.fullTitle()}\n${test.err?.stack ?? test.err?.message ?? ""}`,
+        );
+        const file = process.env["GATEHOUSE_TEST_TOTALS"];
+        if (file !== undefined) {
+            writeFileSync(file, JSON.stringify({ passes, failures, pending, failed }));
+        }
     }
 }
 
-module.exports = ClosingLine;
+module.exports = Counting;

@@ -43,6 +43,8 @@ export const places = {
     "e2e-template": { lab: "template", subnet: "10.219.0.0/24", portOffset: 10_000 },
     "e2e-routed": { lab: "routed", subnet: "10.223.0.0/24", portOffset: 10_000 },
     "bench-sticky": { lab: "sticky", subnet: "10.220.0.0/24", portOffset: 15_000 },
+    // SSH ports end at 65,535 and 15,000 more would meet other labs'.
+    "bench-routed": { lab: "routed", subnet: "10.224.0.0/24", portOffset: 9000 },
     "bench-template": { lab: "template", subnet: "10.221.0.0/24", portOffset: 15_000 },
 } satisfies Record<string, Place>;
 
@@ -131,13 +133,7 @@ export class Stack {
     /** A preview that has to find nothing to do. */
     async previewsNothing(): Promise<void> {
         const { output } = await this.must("preview");
-        const planned = output.split("\n").filter((line) => /^\s*(\+|~|-|\+-|-\+|±)\s*\d+ to \w+/.test(line));
-        assert.deepEqual(planned, [], `the preview plans changes:\n${tail(output, 60)}`);
-        assert.match(
-            output,
-            /\d+ unchanged/,
-            `the preview does not say that all is unchanged:\n${tail(output)}`,
-        );
+        requireNothingPlanned(output);
     }
 
     async outputs(options: { secrets?: boolean } = {}): Promise<Outputs> {
@@ -175,14 +171,27 @@ export class Stack {
     }
 }
 
+/** Refuses a preview that plans anything. */
+export function requireNothingPlanned(preview: string): void {
+    const planned = preview.split("\n").filter((line) => /^\s*(\+|~|-|\+-|-\+|±)\s*\d+ to \w+/.test(line));
+    assert.deepEqual(planned, [], `the preview plans changes:\n${tail(preview, 60)}`);
+    assert.match(
+        preview,
+        /\d+ unchanged/,
+        `the preview does not say that all is unchanged:\n${tail(preview)}`,
+    );
+}
+
 /**
  * The environment of a user who has chosen no backend of his own: the stacks of tests belong into the checkout, even
  * where somebody is logged in elsewhere. What make and an outer front door have set is theirs.
  */
-function usersEnvironment(): NodeJS.ProcessEnv {
+export function usersEnvironment(): NodeJS.ProcessEnv {
     const nobody = path.join(kept, "tests", "no-login");
     mkdirSync(nobody, { recursive: true });
-    const inherited = Object.entries(process.env).filter(([name]) => !/^(PULUMI_|MAKE|MFLAGS)/.test(name));
+    const inherited = Object.entries(process.env).filter(
+        ([name]) => !/^(PULUMI_|MAKE|MFLAGS|LINODE_)/.test(name),
+    );
     const folders = (process.env["PATH"] ?? "").split(path.delimiter);
     const own = [cacheDirectory(), path.join(root, "node_modules")];
     return {

@@ -12,6 +12,10 @@ export interface TlsRequest {
     /** PEM of the CAs to trust. Without it nothing is verified. */
     ca?: string;
     headers?: Record<string, string>;
+    /** Default: GET. */
+    method?: string;
+    /** Sent as JSON. */
+    body?: unknown;
 }
 
 export interface TlsAnswer {
@@ -23,8 +27,9 @@ export interface TlsAnswer {
 /** One HTTPS request to 127.0.0.1 on a connection of its own. */
 export function tlsRequest(options: TlsRequest): Promise<TlsAnswer> {
     return new Promise((resolve, reject) => {
-        const request = https.get(
+        const request = https.request(
             {
+                method: options.method ?? "GET",
                 host: "127.0.0.1",
                 port: options.port,
                 path: options.path ?? "/",
@@ -47,6 +52,7 @@ export function tlsRequest(options: TlsRequest): Promise<TlsAnswer> {
         );
         request.on("timeout", () => request.destroy(new Error("no answer in time")));
         request.on("error", reject);
+        request.end(options.body === undefined ? undefined : JSON.stringify(options.body));
     });
 }
 

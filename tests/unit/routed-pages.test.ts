@@ -76,7 +76,12 @@ describe("the routed lab's pages", () => {
     });
 
     it("explain every address that the lab prints", () => {
-        const page = routedReadme(urls, "flowchart LR\n");
+        const page = routedReadme(urls, "flowchart LR\n", {
+            name: "nomad-ca-client-1",
+            expires: "2027-11-21T10:00:00Z",
+            renewedFrom: "2027-10-22T10:00:00.000Z",
+        });
+        assert.match(page, /nomad-ca-client-1 ends first, on 2027-11-21; `up` renews it from 2027-10-22 on/);
         for (const [name, url] of Object.entries(urls)) {
             assert.match(
                 page,
@@ -84,5 +89,13 @@ describe("the routed lab's pages", () => {
             );
         }
         assert.match(page, /^# Gatehouse: the `routed` lab$/m);
+    });
+
+    it("tell of names below localhost only where they lead to the lab", () => {
+        const certificate = { name: "x", expires: "2027-11-21", renewedFrom: "2027-10-22" };
+        const http = (url: string) => routedReadme({ ...urls, http: url }, "flowchart LR\n", certificate);
+        assert.match(http(urls.http), /http:\/\/helloworld\.service\.localhost/);
+        assert.doesNotMatch(http("http://203.0.113.80"), /localhost/);
+        assert.match(http("http://203.0.113.80"), /curl -H 'Host: helloworld\.service'/);
     });
 });

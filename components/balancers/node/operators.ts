@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 
 import type { NodeFile } from "../../clusters/node-files";
+import { ports } from "../../security/ports";
 
 /** What operators reach the cluster through: TLS and a password in front of APIs that listen on loopback alone. */
 export interface OperatorsEndpointArgs {
@@ -20,7 +21,7 @@ export interface OperatorsEndpointArgs {
 }
 
 /** The ports of the endpoint, on all of the machine's addresses. */
-export const operatorsPorts = { consul: 8501, nomad: 4643 };
+export const operatorsPorts = { consul: ports.consulHttps.from, nomad: ports.nomadOperators.from };
 
 const certificatePath = "/etc/haproxy/operators.pem";
 const nomadCaPath = "/etc/haproxy/nomad-ca.pem";

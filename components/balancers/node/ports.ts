@@ -12,9 +12,10 @@ export const consulDns = `127.0.0.1#${ports.consulDns.from}`;
  * are. Above are those that Nomad gives to allocations (20000 to 32000) and those of outgoing connections.
  */
 export const reservedPorts: readonly number[] = [
-    ...Object.values(ports)
-        .filter(({ from, to }) => from === to && from >= 1024)
-        .map(({ from }) => from),
+    ...Object.entries(ports)
+        // The registry is on a machine of its own.
+        .filter(([name, { from, to }]) => name !== "registry" && from === to && from >= 1024)
+        .map(([, { from }]) => from),
     ...Object.values(operatorsPorts),
     metricsPort,
 ]

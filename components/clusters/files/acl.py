@@ -112,13 +112,15 @@ def management(api, secrets):
 
 
 def main(run, plan, system="Consul"):
-    """Runs run(arguments, plan), prints what it returns as JSON, and explains in one line why it gave up."""
+    """Runs run(arguments, plan), prints what it returns as JSON, and explains in one line why it gave up. The arguments
+    have the `api` that it works with; else the errors of run name it."""
     arguments = json.loads(sys.argv[1])
+    where = f"{system} at {arguments['api']}" if "api" in arguments else system
     started = time.monotonic()
     try:
         summary = run(arguments, plan)
     except Hopeless as error:
-        sys.exit(clean(f"{system} at {arguments['api']}: {error}"))
+        sys.exit(clean(f"{where}: {error}"))
     except Exception as error:  # A traceback could show what must not be shown.
-        sys.exit(clean(f"{system} at {arguments['api']}: {type(error).__name__}: {error}"))
+        sys.exit(clean(f"{where}: {type(error).__name__}: {error}"))
     print(json.dumps({**summary, "seconds": round(time.monotonic() - started, 1)}))

@@ -1,7 +1,7 @@
 """The agents of this machine, what their clusters say of their health, and the command that wants to know.
 
 It is put in front of the scripts that change a member of a cluster. `sys.argv[1]` has the arguments as JSON, `PAYLOAD`
-the secrets (base64 of JSON), so that a command line shows none.
+the secrets as JSON, so that a command line shows none.
 """
 
 import base64
@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 # Seconds between two looks at something that is waited for.
@@ -99,8 +100,15 @@ def nomad_agent(settings, secrets):
     return Agent("Nomad", settings["api"], {"X-Nomad-Token": secrets.get("nomad") or ""}, settings.get("ca"))
 
 
+# OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED.
+EXPIRED = 10
+
+
 def described(error):
     """An error of an agent as one complaint."""
+    reason = getattr(error, "reason", None)
+    if isinstance(reason, ssl.SSLCertVerificationError) and reason.verify_code == EXPIRED:
+        return "the agent's certificate has expired: up puts a new one in place"
     return str(error) if isinstance(error, (Refused, Failed)) else f"an agent does not answer: {error}"
 
 
@@ -109,9 +117,13 @@ AGENT_ERRORS = (Refused, OSError, ValueError, KeyError, TypeError)
 
 
 def members(consul):
-    """The members that this agent knows: name → status and node id. The id changes with the machine."""
+    """The members that this agent knows: name → status, node id and address. The id changes with the machine."""
     return {
-        each["Name"]: {"status": SERF[each["Status"]], "id": (each["Tags"] or {}).get("id", "")}
+        each["Name"]: {
+            "status": SERF[each["Status"]],
+            "id": (each["Tags"] or {}).get("id", ""),
+            "address": each.get("Addr", ""),
+        }
         for each in consul.get("/v1/agent/members")
     }
 
@@ -168,9 +180,9 @@ def consul_complaints(consul, servers, without=()):
     for name in servers:
         if name in without:
             continue
-        status = known.get(name, {"status": "not a member"})["status"]
-        if status != "alive":
-            complaints.append(f"Consul server {name} is {status}")
+        member = known.get(name, {"status": "not a member"})
+        if member["status"] != "alive":
+            complaints.append(f"Consul server {name} is {member['status']}{place(member)}")
         elif name not in voters:
             complaints.append(f"Consul server {name} is not a voter")
     # 429 says "not healthy", which may be for the sake of one that does not count here.
@@ -206,6 +218,23 @@ def unreachable(what, addresses, without):
         except OSError as error:
             complaints.append(f"{what} server {name} does not answer at {address} ({error})")
     return complaints
+
+
+def place(member):
+    """Where a member was seen last, in words."""
+    return f" (last seen at {member['address']})" if member.get("address") else ""
+
+
+def silent_servers(consul, complaints):
+    """Servers that this agent knows and that do not answer where the others would join them: a cluster that has no
+    leader says no more than that. Those that are complained of are left out."""
+    try:
+        found = [each for each in consul.get("/v1/agent/members") if (each["Tags"] or {}).get("role") == "consul"]
+    except AGENT_ERRORS:
+        return []
+    named = " ".join(complaints)
+    addresses = {each["Name"]: f"{each['Addr']}:{each['Port']}" for each in found if each["Name"] not in named}
+    return unreachable("Consul", addresses, ())
 
 
 def complaints_of(check):
@@ -311,6 +340,22 @@ def systemctl(*arguments, check=True):
     return result
 
 
+def close_frontends(units, reopen=None):
+    """Ends units that take requests from elsewhere: callers find the port closed and go to another machine, what is under
+    way may finish. `reopen`: seconds after which they start again by themselves, if the machine is still there."""
+    for unit in units:
+        if systemctl("is-active", unit, check=False).returncode != 0:
+            continue
+        if reopen is not None:
+            timer = f"gatehouse-reopen-{unit.rsplit('.', 1)[0]}"
+            systemctl("stop", f"{timer}.timer", check=False)
+            command = ["systemd-run", "--quiet", f"--on-active={reopen}", f"--unit={timer}", "systemctl", "start", unit]
+            result = subprocess.run(command, capture_output=True, text=True, check=False)
+            if result.returncode != 0:
+                raise Failed(f"{unit} would not come back by itself: {result.stderr.strip()}")
+        systemctl("stop", unit)
+
+
 def stamp():
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
@@ -318,7 +363,7 @@ def stamp():
 def main(work):
     """Runs a script: its result as JSON on the standard output, or its failure in words."""
     try:
-        result = work(json.loads(sys.argv[1]), json.loads(base64.b64decode(PAYLOAD)))
+        result = work(json.loads(sys.argv[1]), json.loads(PAYLOAD))
     except Failed as failure:
         print(failure, file=sys.stderr)
         sys.exit(1)

@@ -166,6 +166,7 @@ class Unit:
         self.name = definition["name"]
         self.check_command = definition.get("check")
         self.healthy_command = definition.get("healthy")
+        self.peers = definition.get("peers") or {}
         self.secrets = secrets
 
     def properties(self):
@@ -243,7 +244,8 @@ class Unit:
             if trouble is None:
                 return
             if time.monotonic() - started > seconds:
-                raise Failed(f"{self.name} is not healthy after {seconds:g} s: {trouble}\n{self.last_lines()}")
+                lines = [f"{self.name} is not healthy after {seconds:g} s: {trouble}", *self.silent_peers()]
+                raise Failed("\n".join(lines + [self.last_lines()]))
             caller.check()
             time.sleep(LOOK)
 
@@ -259,6 +261,12 @@ class Unit:
             if time.clock_gettime(time.CLOCK_MONOTONIC) - since < 1:
                 return "it has just started"
         return None
+
+    def silent_peers(self):
+        """Those that it needs and that take no connection, each with what to look at."""
+        silent = unreachable("its", self.peers, ())
+        look = f"see whether that machine runs (docker ps) and {self.name} on it (systemctl status {self.name})"
+        return [f"    {each}: {look}" for each in silent]
 
     def last_lines(self):
         said = subprocess.run(
@@ -340,7 +348,7 @@ def apply(arguments, secrets):
     result = {"changed": files.changed + files.stale, "restarted": [], "reloaded": []}
     needed = bool(gone) or any(how for _, how in plans)
     restarts = any(how == "restart" for _, how in plans)
-    turn = take_turn(arguments, secrets, machine, caller, needed, restarts, result)
+    turn = take_turn(arguments, secrets, machine, caller, files, needed, restarts, result)
 
     saved = record.copy()
     if files.changed or files.stale:
@@ -354,7 +362,7 @@ def apply(arguments, secrets):
     record.files = {path: True for path in files.wanted}
     record.save()
     try:
-        bring_up(plans, files, record, arguments["timeout"], caller, result)
+        bring_up(plans, files, record, patience(arguments, machine), caller, result)
     except Gone:
         raise
     except Failed as failure:
@@ -363,10 +371,17 @@ def apply(arguments, secrets):
             turn.fail()
         raise Failed(f"{failure}\n{back}") from None
     if turn is not None:
-        work = Work(turn.nomad, arguments["node"], caller) if turn.nomad and arguments["roll"]["role"] == "client" else None
-        result["roll"] = settle(machine, turn, work)
+        result["roll"] = settle(machine, turn, work_of(arguments["roll"], turn.nomad, caller))
     result["seconds"] = round(time.monotonic() - started, 1)
     return result
+
+
+def patience(arguments, machine):
+    """A unit that is new here may have to wait for peers that are still to come; what has worked before works soon."""
+    roll = arguments.get("roll")
+    if roll is None or machine.standing == "member":
+        return arguments["timeout"]
+    return max(arguments["timeout"], roll["timeout"])
 
 
 def dismiss(unit):
@@ -436,10 +451,30 @@ def bring_up(plans, files, record, timeout, caller, result):
         record.done(unit.name, files)
 
 
-def take_turn(arguments, secrets, machine, caller, needed, restarts, result):
+def expired_certificates(files):
+    """Certificates on this machine that have ended and are about to be replaced."""
+    return [path for path in files.changed if path.endswith(".pem") and has_expired(path)]
+
+
+def has_expired(path):
+    try:
+        command = ["openssl", "x509", "-in", path, "-noout", "-checkend", "0"]
+        said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return False
+    # Its exit code says as much of a file that is no certificate.
+    return "Certificate will expire" in said
+
+
+def take_turn(arguments, secrets, machine, caller, files, needed, restarts, result):
     """The turn, where this node is a working member of its cluster: only then there is something to lose."""
     roll = arguments.get("roll")
     if roll is None or machine.standing != "member":
+        return None
+    expired = expired_certificates(files)
+    if expired:
+        # Its peers refuse it, and it them: a cluster whose certificates have ended together has no turn to give.
+        result["note"] = f"{', '.join(expired)} had expired: this node is no working member, and needs no turn"
         return None
     consul = consul_agent(roll["consul"], secrets)
     if not consul.answers(roll.get("grace", 15)):

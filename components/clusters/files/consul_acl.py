@@ -1,13 +1,15 @@
-"""Makes Consul's ACL system what a plan says: creates and updates by name, removes what an earlier plan made."""
+"""Makes Consul's ACL system what a plan says: creates and updates by name, removes what an earlier plan made, unless it is
+told that somebody may still use that."""
 
 # Descriptions of what plans make begin with this.
 MARK = "gatehouse: "
 
 
 class Acl:
-    def __init__(self, api, plan):
+    def __init__(self, api, plan, keep):
         self.api = api
         self.plan = plan
+        self.keep = keep
         self.summary = {"created": [], "updated": [], "removed": [], "unchanged": 0}
 
     def settle(self, what, there, wanted, path, there_path):
@@ -126,6 +128,8 @@ class Acl:
         accessors = self.tokens()
         self.auth_methods()
         rules = self.binding_rules()
+        if self.keep:
+            return
         # Users of a thing go before the thing.
         self.remove("binding rule", "/v1/acl/binding-rules", "/v1/acl/binding-rule", "ID", rules)
         self.remove("auth method", "/v1/acl/auth-methods", "/v1/acl/auth-method", "Name", names["authMethods"])
@@ -153,7 +157,7 @@ def plain(value):
 def run(arguments, plan):
     SECRETS.update(plan["management"], (token["secret"] for token in plan["tokens"]))
     api = Api(arguments["api"])
-    acl = Acl(api, plan)
+    acl = Acl(api, plan, arguments["keep"])
 
     def attempt():
         api.token = management(api, plan["management"])

@@ -1,5 +1,7 @@
 """Gives all agents of a Consul cluster one gossip key, without a restart."""
 
+import base64
+
 # serf's member states, in the order of Consul's API.
 STATES = ["none", "alive", "leaving", "left", "failed"]
 
@@ -11,15 +13,22 @@ def keys(api):
     return lan["Keys"], lan["PrimaryKeys"], lan["NumNodes"]
 
 
-def rotate(api, key, summary):
-    absent = {
-        member["Name"]: STATES[member["Status"]]
-        for member in api.get("/v1/agent/members")
-        if STATES[member["Status"]] in ("failed", "leaving")
-    }
+def replaced(api):
+    """The node whose machine is being replaced, if there is one: its successor has the key from its files."""
+    found = api.get("/v1/kv/gatehouse/turn")
+    try:
+        turn = json.loads(base64.b64decode(found[0]["Value"])) if found else {}
+    except ValueError:
+        turn = {}
+    return turn.get("node") if turn.get("phase") == "replacing" else None
+
+
+def rotate_consul(api, key, summary):
+    states = {member["Name"]: STATES[member["Status"]] for member in api.get("/v1/agent/members")}
+    absent = {name for name, state in states.items() if state in ("failed", "leaving")} - {replaced(api)}
     if absent:
-        states = ", ".join(f"{name} is {state}" for name, state in sorted(absent.items()))
-        raise Unready(f"an agent that misses the change could not come back: {states}")
+        said = ", ".join(f"{name} is {states[name]}" for name in sorted(absent))
+        raise Unready(f"an agent that misses the change could not come back: {said}")
     known, primary, nodes = keys(api)
     if known.get(key) != nodes:
         api("POST", "/v1/operator/keyring", {"Key": key})
@@ -34,16 +43,3 @@ def rotate(api, key, summary):
             api("DELETE", "/v1/operator/keyring", {"Key": other})
             summary["removed"] += 1
     summary["agents"] = nodes
-
-
-def run(arguments, plan):
-    SECRETS.update([plan["key"], *plan["management"]])
-    api = Api(arguments["api"])
-    summary = {"changed": False, "removed": 0}
-
-    def attempt():
-        api.token = management(api, plan["management"])
-        rotate(api, plan["key"], summary)
-
-    persist(arguments["timeout"], attempt)
-    return summary

@@ -9,9 +9,8 @@ def gate(arguments, secrets):
     consul = consul_agent(arguments["consul"], secrets)
     nomad = nomad_agent(arguments["nomad"], secrets) if arguments.get("nomad") else None
     turn = Turn(arguments, consul, nomad, caller, "replacing")
-    turn.adopt()
-    work = Work(nomad, arguments["node"], caller) if nomad and arguments["role"] == "client" else None
-    return settle(machine, turn, work)
+    work = work_of(arguments, nomad, caller)
+    return settle(machine, turn, work, adopt=True)
 
 
 main(gate)

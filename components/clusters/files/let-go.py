@@ -1,5 +1,11 @@
 """Before a machine is replaced: takes the turn, moves the work away and hands leadership over. The turn stays taken: the
-successor's gate gives it back."""
+successor's gate gives it back. The only server does not go: nobody else has what it holds."""
+
+# Seconds for which the only server waits for others to vote. An update that brings them starts them at the same time.
+COMPANY = 60
+
+# Seconds after which a machine that was not replaced after all takes requests again.
+REOPEN = 120
 
 
 def let_go(arguments, secrets):
@@ -24,15 +30,17 @@ def let_go(arguments, secrets):
         # Perhaps that is why the machine goes. If all of them are like this one, its gate will not open.
         nomad = None
     turn = Turn(arguments, consul, nomad, caller, "replacing")
-    work = Work(nomad, arguments["node"], caller) if nomad and arguments["role"] == "client" else None
+    work = work_of(arguments, nomad, caller)
+    if arguments["role"] == "server":
+        wait_for_company(turn, arguments.get("company", COMPANY), machine)
     result = {"waited": turn.take()}
     try:
-        if turn.alone():
-            result["note"] = "this is the only server: the service is interrupted"
+        refuse_loss(turn.sole(), turn, machine)
         if work is not None:
             result["drained"] = work.drain(arguments["drain"])
         result["handedOver"] = turn.hand_over()
         caller.check()
+        close_frontends(arguments.get("frontends", []), REOPEN)
     except (Failed, *AGENT_ERRORS):
         # The machine stays for now.
         if work is not None:
@@ -41,6 +49,33 @@ def let_go(arguments, secrets):
         raise
     turn.rest()
     return {"turn": "taken", **result}
+
+
+def wait_for_company(turn, seconds, machine):
+    started = time.monotonic()
+    while True:
+        turn.caller.check()
+        patience = seconds
+        try:
+            held = turn.sole()
+            if not held:
+                return
+            if len(peers(turn.consul)) > 1:
+                patience = turn.timeout  # Who has come does not vote at once.
+        except AGENT_ERRORS:
+            held = []  # An election, or what those who wait for the turn will say.
+        if time.monotonic() - started > patience:
+            return refuse_loss(held, turn, machine)
+        time.sleep(LOOK)
+
+
+def refuse_loss(held, turn, machine):
+    if held:
+        raise Failed(
+            f"{turn.me} is the only server: the data of {' and '.join(held)} would go with its machine. Set "
+            "gatehouse:servers.count to 3, and the other servers keep them while this one is replaced; or let them go: "
+            f"touch {machine.path('expendable')}"
+        )
 
 
 main(let_go)

@@ -1,12 +1,13 @@
 """Gives all servers of a Nomad cluster one gossip key, without a restart."""
 
 
-def rotate(api, key, summary):
+def rotate_nomad(api, key, without, summary):
+    """`without`: the node whose machine is being replaced, if there is one."""
     api.leader()
     absent = sorted(
         f"{member['Name']} is {member['Status']}"
         for member in api.get("/v1/agent/members")["Members"]
-        if member["Status"] not in ("alive", "left")
+        if member["Status"] not in ("alive", "left") and member["Name"].split(".", 1)[0] != without
     )
     if absent:
         raise Unready(f"a server that misses the change could not come back: {', '.join(absent)}")
@@ -26,11 +27,3 @@ def rotate(api, key, summary):
         api("POST", "/v1/agent/keyring/remove", {"Key": other})
         summary["removed"] += 1
     summary["servers"] = nodes
-
-
-def run(api, plan, timeout):
-    SECRETS.update([plan["key"], plan["secret"]])
-    api.token = plan["secret"]
-    summary = {"changed": False, "removed": 0}
-    persist(timeout, lambda: rotate(api, plan["key"], summary))
-    return summary

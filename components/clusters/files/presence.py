@@ -1,5 +1,5 @@
 """A node's membership. "return": a machine that had left, and stayed, becomes a member again. "leave": for good: the turn,
-the work moved away, leadership handed over, no peer of the servers any more, the agents stopped."""
+the work moved away, leadership handed over, requests sent elsewhere, no peer of the servers any more, the agents stopped."""
 
 # The agents' units must not be started again by systemd when the agents leave, nor at the next boot.
 STOPPING = "[Service]\nRestart=no\n"
@@ -14,6 +14,8 @@ def come_back(arguments, _secrets):
     for unit in reversed(arguments["units"]):
         wanted(unit, True)
         restarting(unit, True)
+        systemctl("start", unit)
+    for unit in arguments.get("frontends", []):
         systemctl("start", unit)
     machine.standing = "member"
     return {"presence": "returned"}
@@ -66,7 +68,7 @@ def leave(arguments, secrets):
         # What its peers know of it goes when they have noticed.
         nomad = None
     turn = Turn(arguments, consul, nomad, caller, "removing")
-    work = Work(nomad, arguments["node"], caller) if nomad and arguments["role"] == "client" else None
+    work = work_of(arguments, nomad, caller)
     result = {"waited": turn.take()}
     if turn.alone():
         turn.give_back()
@@ -85,6 +87,7 @@ def leave(arguments, secrets):
     machine.standing = "leaving"
     turn.enter("leaving")
     turn.rest()
+    close_frontends(arguments.get("frontends", []))
     for unit in arguments["units"]:
         wanted(unit, False)
         restarting(unit, False)
@@ -100,14 +103,27 @@ def leave_nomad(arguments, nomad, work):
     try:
         if work is not None:
             work.forget()
-        elif nomad is not None:
+        if nomad is not None and arguments["role"] == "server":
             health = nomad.get("/v1/operator/autopilot/health", accept=(429,))
             mine = [each["ID"] for each in health.get("Servers") or [] if plain_name(each) == arguments["node"]]
             for server in mine:
                 nomad.ask("DELETE", f"/v1/operator/raft/peer?id={server}")
     except AGENT_ERRORS as error:
         print(f"Nomad is left as after a failure: {described(error)}", file=sys.stderr)
-    stop([unit for unit in arguments["units"] if unit.startswith("nomad")])
+    units = [unit for unit in arguments["units"] if unit.startswith("nomad")]
+    if nomad is not None and arguments["role"] == "server":
+        say_farewell(units)
+    stop(units)
+
+
+def say_farewell(units, seconds=20):
+    """A server that ends by SIGTERM tells its peers that it leaves; otherwise they would look for it for a day, and keep
+    the keys of gossip as they are meanwhile. Systemd stops it with SIGINT, as if for a restart."""
+    deadline = time.monotonic() + seconds
+    for unit in units:
+        systemctl("kill", "--kill-who=main", "--signal=SIGTERM", unit, check=False)
+        while systemctl("is-active", unit, check=False).returncode == 0 and time.monotonic() < deadline:
+            time.sleep(LOOK)
 
 
 def leave_consul(consul, seconds=30):

@@ -185,11 +185,25 @@ class Turn:
             complaints.append("Consul has two voters: the other is no majority")
         if not complaints and self.nomad is not None and self.role == "server":
             complaints += nomad_complaints(self.nomad, self.expected(), without)
+            # Servers that the plan does not have yet may still be joining.
+            if not complaints and self.phase == "replacing" and len(self.nomad_voters() - {self.me}) < 2:
+                complaints.append("Nomad has fewer than two other voters: they are no majority")
         return complaints
 
     def alone(self):
         """Whether this node is the cluster's only server: nobody can stand in for it."""
         return self.role == "server" and voters_of(peers(self.consul)) == [self.me]
+
+    def sole(self):
+        """The systems whose only voter this node is: what they hold is nowhere else."""
+        if self.role != "server":
+            return []
+        found = ["Consul"] if self.alone() else []
+        return found + (["Nomad"] if self.nomad is not None and self.nomad_voters() == {self.me} else [])
+
+    def nomad_voters(self):
+        health = self.nomad.get("/v1/operator/autopilot/health", accept=(429,))
+        return {plain_name(each) for each in (health or {}).get("Servers") or [] if each["Voter"]}
 
     def courtesy(self, now, waited):
         """Servers that go before the leader."""
@@ -237,7 +251,7 @@ class Turn:
 
     def given_up(self, complaints):
         lines = [f"{self.me} did not get its turn {self.why}: nothing has moved for {self.timeout:g} s."]
-        lines += [f"    {each}" for each in complaints]
+        lines += [f"    {each}" for each in complaints + silent_servers(self.consul, complaints)]
         if any("has the turn" in each for each in complaints):
             lines.append("If no update works on that node any more: consul kv delete gatehouse/turn")
         return "\n".join(lines)
@@ -345,7 +359,7 @@ class Turn:
 
 
 class Work:
-    """The allocations of a Nomad client, and whether it takes more of them."""
+    """The allocations of a node that runs jobs, and whether it takes more of them."""
 
     def __init__(self, nomad, node, caller):
         self.nomad, self.node, self.caller = nomad, node, caller
@@ -357,18 +371,21 @@ class Work:
         return (ready or [{"ID": None}])[0]["ID"]
 
     def drain(self, deadline):
-        """Moves the allocations elsewhere; those that do not go are stopped at the deadline (seconds)."""
+        """Moves the allocations elsewhere; those that do not go are stopped at the deadline (seconds), or as soon as
+        nobody else is left who could move."""
         node = self.id()
         if node is None:
             return False
-        specification = {"Deadline": int(deadline * 1e9), "IgnoreSystemJobs": True}
-        body = {"DrainSpec": specification, "MarkEligible": False, "Meta": {"message": "gatehouse: its machine goes"}}
-        self.nomad.put(f"/v1/node/{node}/drain", body)
+        self.ask_to_go(node, deadline)
         end = time.monotonic() + deadline + 60
+        forced = False
         while True:
             self.caller.check()
             try:
                 left = self.left(node)
+                if left and not forced and self.pinned(node):
+                    forced = True
+                    self.ask_to_go(node, -1e-9)
             except AGENT_ERRORS as error:
                 left = [described(error)]
             if not left:
@@ -377,15 +394,39 @@ class Work:
                 raise Failed(f"{self.node} is not drained after {deadline + 60:g} s: {', '.join(left[:5])}")
             time.sleep(LOOK)
 
+    def ask_to_go(self, node, deadline):
+        specification = {"Deadline": round(deadline * 1e9), "IgnoreSystemJobs": True}
+        body = {"DrainSpec": specification, "MarkEligible": False, "Meta": {"message": "gatehouse: its machine goes"}}
+        self.nomad.put(f"/v1/node/{node}/drain", body)
+
     def left(self, node):
         if self.nomad.get(f"/v1/node/{node}")["DrainStrategy"]:
             return ["Nomad still moves its allocations"]
+        return [each["Name"] for each in self.allocations(node)]
+
+    def allocations(self, node):
         return [
-            each["Name"]
+            each
             for each in self.nomad.get(f"/v1/node/{node}/allocations") or []
             if each["ClientStatus"] in ("pending", "running")
             and (each.get("Job") or {}).get("Type") not in ("system", "sysbatch")
         ]
+
+    def pinned(self, node):
+        """Whether the allocations that are left are all such that no other node may have them by their jobs' constraints:
+        Nomad would let them run here until the deadline, and no longer time would bring them elsewhere."""
+        left = self.allocations(node)
+        return bool(left) and all(self.has_no_other_node(each) for each in left)
+
+    def has_no_other_node(self, allocation):
+        job = urllib.parse.quote(allocation["JobID"], safe="")
+        namespace = urllib.parse.quote(allocation["Namespace"], safe="")
+        for evaluation in self.nomad.get(f"/v1/job/{job}/evaluations?namespace={namespace}") or []:
+            found = (evaluation.get("FailedTGAllocs") or {}).get(allocation["TaskGroup"])
+            # Room may become free; a constraint does not go away.
+            if evaluation["Status"] == "blocked" and found and not found["NodesExhausted"]:
+                return True
+        return False
 
     def welcome(self):
         """Makes the client eligible if it was drained for our sake."""
@@ -404,11 +445,23 @@ class Work:
             self.nomad.put(f"/v1/node/{node}/eligibility", {"Eligibility": "eligible"})
         return True
 
+    def forget_predecessors(self):
+        """Nomad keeps a machine that is no more in its list for a day, under the name that its successor has."""
+        own = self.nomad.get("/v1/agent/self")["stats"]["client"]["node_id"]
+        for each in self.nomad.get("/v1/nodes"):
+            if each["Name"] == self.node and each["ID"] != own:
+                self.nomad.put(f"/v1/node/{each['ID']}/purge")
+
     def forget(self):
         """Removes the client from Nomad's catalogue; its agent has to stop at once."""
         node = self.id()
         if node is not None:
             self.nomad.put(f"/v1/node/{node}/purge")
+
+
+def work_of(settings, nomad, caller):
+    """The node's allocations, if it runs jobs."""
+    return Work(nomad, settings["node"], caller) if nomad and settings["jobs"] else None
 
 
 def belongs(turn, work):
@@ -430,27 +483,34 @@ def belongs(turn, work):
             health = turn.nomad.get("/v1/operator/autopilot/health", accept=(429,))
             if own not in [each["ID"] for each in health["Servers"] if each["Voter"]]:
                 complaints.append(f"Nomad server {turn.me} is not a voter")
-        elif work.id() is None:
+        if work is not None and work.id() is None:
             complaints.append(f"Nomad client {turn.me} is not ready")
     return complaints
 
 
-def settle(machine, turn, work):
-    """Waits until the node is a healthy member, lets it work again and gives its turn back. Returns what it did."""
+def settle(machine, turn, work, adopt=False):
+    """Waits until the node is a healthy member, lets it work again and gives its turn back. Returns what it did. `adopt`:
+    the turn is from before, and is kept alive from when the clusters can be asked for it."""
     started = time.monotonic()
     while True:
+        if adopt and turn.adopt():
+            adopt = False
         complaints = complaints_of(lambda: belongs(turn, work))
         if not complaints:
             break
         turn.caller.check()
         if time.monotonic() - started > turn.timeout:
             lines = [f"{turn.me} is not a healthy member after {turn.timeout:g} s:"]
+            complaints += silent_servers(turn.consul, complaints)
             turn.fail()
             raise Failed("\n".join(lines + [f"    {each}" for each in complaints]))
         time.sleep(LOOK)
     result = {"seconds": round(time.monotonic() - started, 1)}
     if work is not None and work.welcome():
         result["eligible"] = True
+    if work is not None:
+        # If Nomad does not answer just now, it forgets them by itself tomorrow.
+        complaints_of(lambda: work.forget_predecessors() or [])
     # From here on the machine has something to lose.
     if machine.standing != "member":
         machine.standing = "member"

@@ -28,6 +28,7 @@ function machineOf(node: Scene["nodes"][number]): Machine {
         roles: [],
         privateAddress: pulumi.output("127.0.0.1"),
         publicAddress: pulumi.output("127.0.0.1"),
+        publicInterface: false,
         connection: pulumi.output(
             pulumi.secret({
                 host: "127.0.0.1",
@@ -75,7 +76,7 @@ const members = scene.nodes.map((node) => {
     return { machine, member, roll };
 });
 
-const gates = members.map(({ member }) => member.admit());
+const gates = members.map(({ member }) => member.gate);
 const [first] = members;
 if (first !== undefined) {
     clusterPlan(

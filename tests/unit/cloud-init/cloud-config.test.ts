@@ -10,23 +10,24 @@ const file = (name: string, content = name) => ({ path: `/etc/${name}`, content 
 describe("cloud-init documents", () => {
     it("join lists in order and keep what two roles share only once", () => {
         const merged = mergeCloudConfig(
-            { packages: ["curl"], write_files: [file("a"), file("b")], runcmd: [["a"]] },
-            { packages: ["curl", "jq"], write_files: [file("b"), file("c")], runcmd: [["b"], ["a"]] },
+            { ssh_authorized_keys: ["one"], write_files: [file("a"), file("b")], runcmd: [["a"]] },
+            {
+                ssh_authorized_keys: ["one", "two"],
+                write_files: [file("b"), file("c")],
+                runcmd: [["b"], ["a"]],
+            },
         );
         assert.deepEqual(merged, {
-            packages: ["curl", "jq"],
+            ssh_authorized_keys: ["one", "two"],
             write_files: [file("a"), file("b"), file("c")],
             runcmd: [["a"], ["b"]],
         });
     });
 
     it("join objects key by key", () => {
-        const source = (key: string) => ({ source: `deb https://${key}.example stable main`, key });
-        const merged = mergeCloudConfig(
-            { apt: { sources: { one: source("one") } } },
-            { apt: { sources: { two: source("two") } } },
-        );
-        assert.deepEqual(Object.keys(merged.apt?.sources ?? {}), ["one", "two"]);
+        const keys = { ed25519_private: "a", ed25519_public: "b" };
+        const merged = mergeCloudConfig({ ssh_keys: keys }, { hostname: "a", ssh_keys: { ...keys } });
+        assert.deepEqual(merged, { hostname: "a", ssh_keys: keys });
     });
 
     it("refuse two roles that disagree, naming the setting", () => {
@@ -57,9 +58,9 @@ describe("cloud-init documents", () => {
     });
 
     it("leave their parts untouched", () => {
-        const part: CloudConfig = { packages: ["curl"], write_files: [file("a")] };
+        const part: CloudConfig = { ssh_authorized_keys: ["one"], write_files: [file("a")] };
         const before = structuredClone(part);
-        mergeCloudConfig(part, { packages: ["jq"], write_files: [file("b")] });
+        mergeCloudConfig(part, { ssh_authorized_keys: ["two"], write_files: [file("b")] });
         assert.deepEqual(part, before);
     });
 
@@ -84,7 +85,7 @@ describe("cloud-init documents", () => {
         const large = { write_files: [file("small", "x"), file("large", "x".repeat(userDataLimit))] };
         assert.throws(
             () => renderUserData(large),
-            /at most 16384\. Its largest files: \/etc\/large \(16384\)/,
+            /at most 12288\. Its largest files: \/etc\/large \(12288\)/,
         );
     });
 });

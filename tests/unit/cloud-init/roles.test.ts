@@ -4,42 +4,48 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 import {
+    balancerHost,
     type CloudConfig,
-    consulConfiguration,
+    consulHost,
     dockerRole,
     machineConfig,
-    nomadConfiguration,
+    mergeCloudConfig,
+    nomadHost,
+    registryHost,
     renderUserData,
+    type Role,
+    userDataLimit,
 } from "../../../cloud-init";
-import { consulNode } from "../../../components/clusters/consul";
-import { nomadNode } from "../../../components/clusters/nomad";
-import type { NodeAddress } from "../../../components/clusters/node";
-import { findTool } from "../../support/agents";
 import { output, run } from "../../support/command";
-
-// eslint-disable-next-line @typescript-eslint/no-require-imports
-const { imageReference } = require("../../../toolchain/images.js") as {
-    imageReference(name: string): string;
-};
-
-const servers: NodeAddress[] = [1, 2, 3].map((n) => ({ name: `server-${n}`, address: `10.213.0.1${n}` }));
-const client: NodeAddress = { name: "client-1", address: "10.213.0.21" };
-const images = { sidecarImage: "10.213.0.2:5000/envoy:1", infraImage: "10.213.0.2:5000/pause:1" };
+import { imageReference } from "../../../toolchain/images";
 
 /** Every kind of machine that a lab may ask for. */
 const documents: Record<string, CloudConfig> = {
-    "one machine that is everything": document(servers[0]!, servers.slice(0, 1), true),
-    "a server of three": document(servers[1]!, servers, false),
-    "a client of three servers": document(client, servers, true),
+    "a machine that runs jobs": document(true),
+    "a machine that runs none": document(false),
+    "a machine with a balancer": document(true, balancerHost()),
+    "a registry": machineConfig(registryHost()),
 };
 
-function document(node: NodeAddress, all: NodeAddress[], runsJobs: boolean): CloudConfig {
+function document(runsJobs: boolean, ...roles: Role[]): CloudConfig {
     return machineConfig(
+        ...roles,
+        consulHost(),
+        nomadHost({ client: runsJobs }),
         ...(runsJobs ? [dockerRole({ insecureRegistries: ["10.213.0.2:5000"] })] : []),
-        consulNode({ datacenter: "dc1", node, servers: all }),
-        nomadNode({ datacenter: "dc1", node, servers: all, ...(runsJobs ? { client: images } : {}) }),
     );
 }
+
+/** As long as the real ones. */
+const keys: CloudConfig = {
+    hostname: "server-1",
+    preserve_hostname: false,
+    ssh_authorized_keys: [`ssh-ed25519 ${"A".repeat(68)}`],
+    ssh_keys: {
+        ed25519_private: `-----BEGIN OPENSSH-----\n${`${"A".repeat(70)}\n`.repeat(6)}-----END OPENSSH-----\n`,
+        ed25519_public: `ssh-ed25519 ${"A".repeat(68)}`,
+    },
+};
 
 describe("machines' documents", () => {
     let folder: string;
@@ -49,27 +55,29 @@ describe("machines' documents", () => {
     afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
     for (const [what, config] of Object.entries(documents)) {
-        it(`of ${what} satisfy Consul, Nomad, cloud-init and systemd`, async function () {
+        it(`of ${what} satisfy cloud-init and systemd`, async function () {
             this.timeout(60_000);
             materialise(folder, config);
             writeFileSync(join(folder, "user-data"), renderUserData(config));
 
-            const consul = await run(findTool("consul"), ["validate", join(folder, "etc/consul.d")]);
-            assert.equal(consul.code, 0, consul.output);
-            const nomad = await run(findTool("nomad"), ["config", "validate", join(folder, "etc/nomad.d")]);
-            assert.equal(nomad.code, 0, nomad.output);
             // In the image itself: its version of cloud-init and systemd is what counts.
+            const units = (config.write_files ?? [])
+                .flatMap(
+                    ({ path }) =>
+                        /^\/etc\/systemd\/system\/(.*\.(?:service|target))(\.d\/|$)/.exec(path)?.[1] ?? [],
+                )
+                .filter((each) => each !== "gatehouse.target");
             const inImage = await run("docker", [
                 ...["run", "--rm", "--network", "none", "--volume", `${folder}:/document:ro`],
-                ...["--entrypoint", "/bin/sh", imageReference("machine-nomad"), "-euc"],
+                ...["--entrypoint", "/bin/sh", imageReference("machine-rehearsal"), "-euc"],
                 [
                     "cloud-init schema --config-file /document/user-data",
                     "cp -r /document/etc /document/usr /",
                     "chmod +x /usr/local/lib/gatehouse/* /usr/local/bin/gatehouse-ready",
-                    "systemd-sysusers /etc/sysusers.d/consul.conf",
-                    "systemd-analyze verify --man=no gatehouse.target consul.service nomad.service",
+                    "systemd-sysusers",
+                    `systemd-analyze verify --man=no gatehouse.target ${units.join(" ")}`,
                     "sshd -t || test ! -e /run/sshd",
-                    "sh -n /usr/local/bin/gatehouse-ready",
+                    "for each in /usr/local/bin/gatehouse-ready /usr/local/lib/gatehouse/*; do sh -n $each; done",
                 ].join("\n"),
             ]);
             assert.equal(inImage.code, 0, inImage.output);
@@ -77,28 +85,46 @@ describe("machines' documents", () => {
             assert.doesNotMatch(inImage.output, /(Unknown|Failed|not found|ignoring)/i);
         });
 
-        it(`of ${what} leave room for the host key below the clouds' limit`, () => {
-            assert.ok(Buffer.byteLength(renderUserData(config)) < 14 * 1024);
+        it(`of ${what} leave room below the clouds' limit, with the keys that the substrate adds`, () => {
+            const whole = renderUserData(mergeCloudConfig(config, keys));
+            assert.ok(Buffer.byteLength(whole) < userDataLimit - 1024, `${Buffer.byteLength(whole)} bytes`);
+            // Linode counts this.
+            assert.ok(Buffer.from(whole).toString("base64").length < 15 * 1024);
         });
 
-        it(`of ${what} have no secret`, () => {
-            assert.doesNotMatch(renderUserData(config), /PRIVATE KEY|password:|"encrypt"|secret_id|"token"/i);
+        it(`of ${what} know neither secrets nor their cluster`, () => {
+            const text = renderUserData(config);
+            assert.doesNotMatch(text, /PRIVATE KEY|password:|"encrypt"|secret_id|"token"/i);
+            // What would replace the machine when the cluster changes.
+            assert.doesNotMatch(text, /path: \/etc\/(consul|nomad)\.d|bootstrap_expect|retry_join|dc1/);
         });
     }
+
+    it("never give up starting an agent", () => {
+        for (const unit of ["consul", "nomad"]) {
+            const file = documents["a machine that runs none"]!.write_files?.find(
+                ({ path }) => path === `/etc/systemd/system/${unit}.service`,
+            );
+            const [, general, service] = /^\[Unit\]([\s\S]*)\[Service\]([\s\S]*)/.exec(file!.content)!;
+            // systemd reads the limit in this section alone; its own is five starts in ten seconds.
+            assert.match(general!, /^StartLimitIntervalSec=0$/m);
+            assert.match(service!, /^Restart=always$/m);
+        }
+    });
 
     it("start all their units, and tell gatehouse-ready of each", () => {
         const wanted = (config: CloudConfig) =>
             (config.write_files ?? [])
                 .filter((file) => file.path.startsWith("/etc/systemd/system/gatehouse.target.d/"))
                 .map((file) => /^Wants=(.+)$/m.exec(file.content)?.[1]);
-        assert.deepEqual(wanted(documents["one machine that is everything"]!), [
-            "docker.service",
-            "consul.service",
-            "nomad.service",
-        ]);
-        assert.deepEqual(wanted(documents["a server of three"]!), ["consul.service", "nomad.service"]);
+        // Agents start when their configuration has come; that is no matter of the boot.
+        assert.deepEqual(wanted(documents["a machine that runs jobs"]!), ["docker.service"]);
+        assert.deepEqual(wanted(documents["a machine that runs none"]!), []);
+        assert.deepEqual(wanted(documents["a registry"]!), ["docker-registry.service"]);
         for (const config of Object.values(documents)) {
             assert.deepEqual(config.runcmd?.at(0), ["set", "-e"]);
+            // Before anything that might need what it installs.
+            assert.equal(config.runcmd?.at(1)?.[0], "/usr/local/lib/gatehouse/install");
             assert.deepEqual(config.runcmd?.at(-1), [
                 "systemctl",
                 "enable",
@@ -108,51 +134,11 @@ describe("machines' documents", () => {
             ]);
         }
     });
-
-    it("tell a server of its peers, a client of all servers, and a lonely server of nobody", () => {
-        const common = { datacenter: "dc1", serverAddresses: servers.map((server) => server.address) };
-        const server = { ...common, nodeName: "server-2", address: "10.213.0.12", server: true };
-        const onlyClient = {
-            ...common,
-            nodeName: "client-1",
-            address: "10.213.0.21",
-            server: false,
-            client: images,
-        };
-        const lonely = { ...server, serverAddresses: [server.address] };
-
-        assert.deepEqual(consulConfiguration(server).retry_join, ["10.213.0.11", "10.213.0.13"]);
-        assert.equal(consulConfiguration(server).bootstrap_expect, 3);
-        assert.deepEqual(consulConfiguration(onlyClient).retry_join, common.serverAddresses);
-        assert.equal(consulConfiguration(onlyClient).bootstrap_expect, undefined);
-        assert.equal(consulConfiguration(lonely).retry_join, undefined);
-
-        const joined = { retry_join: ["10.213.0.11", "10.213.0.13"], retry_interval: "1s" };
-        assert.deepEqual(nomadConfiguration(server).server?.server_join, joined);
-        assert.equal(nomadConfiguration(server).client, undefined);
-        assert.deepEqual(
-            nomadConfiguration(onlyClient).client?.server_join?.retry_join,
-            common.serverAddresses,
-        );
-        assert.equal(nomadConfiguration(onlyClient).server, undefined);
-        assert.equal(nomadConfiguration({ ...lonely, client: images }).server?.server_join, undefined);
-    });
-
-    it("keep servers' data and let clients go", () => {
-        const args = {
-            datacenter: "dc1",
-            nodeName: "n",
-            address: "10.213.0.11",
-            serverAddresses: ["10.213.0.11"],
-        };
-        assert.equal(consulConfiguration({ ...args, server: true }).leave_on_terminate, false);
-        assert.equal(consulConfiguration({ ...args, server: false }).leave_on_terminate, true);
-    });
 });
 
-describe("gatehouse-ready", () => {
-    it("is a shell script without the mistakes that shells tell of", async () => {
-        for (const name of ["gatehouse-ready", "wait-for-consul", "forget-networks"]) {
+describe("machines' programs", () => {
+    it("are shell scripts without the mistakes that shells tell of", async () => {
+        for (const name of ["gatehouse-ready", "install", "wait-for-consul", "forget-networks"]) {
             await output("sh", ["-n", join(__dirname, "../../../cloud-init/files", name)]);
         }
     });

@@ -13,15 +13,12 @@ import {
     scriptCommand,
     scriptInput,
 } from "../../../components/clusters/node-script";
-import { dataSource, systemdInContainer } from "../../../components/machines/docker-machine";
+import { dataSource } from "../../../components/machines/docker-machine";
 import { run, start, type CommandResult, type RunningCommand } from "../../support/command";
 import { docker, inside } from "../../support/docker";
 import { eventually } from "../../support/poll";
-
-// eslint-disable-next-line @typescript-eslint/no-require-imports
-const { imageReference } = require("../../../toolchain/images.js") as {
-    imageReference(name: string): string;
-};
+import { systemdFlags } from "../../support/systemd-machine";
+import { imageReference } from "../../../toolchain/images";
 
 /** A real machine, as the Docker substrate boots it, that has no role yet. */
 export class ApplyMachine {
@@ -81,16 +78,7 @@ export class ApplyMachine {
     }
 
     private async boot(): Promise<void> {
-        const flags = [
-            ...systemdInContainer.capabilities.adds.map((each) => `--cap-add=${each}`),
-            ...systemdInContainer.capabilities.drops.map((each) => `--cap-drop=${each}`),
-            ...systemdInContainer.securityOpts.map((each) => `--security-opt=${each}`),
-            ...Object.keys(systemdInContainer.tmpfs).map((each) => `--tmpfs=${each}`),
-            `--cgroupns=${systemdInContainer.cgroupnsMode}`,
-            `--stop-signal=${systemdInContainer.stopSignal}`,
-            "--tty",
-            "--network=none",
-        ];
+        const flags = [...systemdFlags(), "--network=none"];
         const seed = mkdtempSync(join(tmpdir(), "gatehouse-seed-"));
         try {
             for (const [path, content] of Object.entries({

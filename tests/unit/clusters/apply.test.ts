@@ -5,6 +5,7 @@ import type { NodeConfiguration, NodeFile } from "../../../components/clusters/n
 import type { RollArgs } from "../../../components/clusters/node-script";
 import type { CommandResult } from "../../support/command";
 import { eventually } from "../../support/poll";
+import { makeCertificate } from "../sticky/certificates";
 import { ApplyMachine } from "./apply-machine";
 
 const secret = "correct-horse-battery-staple";
@@ -54,7 +55,8 @@ function configuration({ alpha = "one", beta = "one", more = [] as NodeFile[] } 
             {
                 name: "alpha.service",
                 check: ["sh", "-c", "! grep --with-filename -A1 wrong /etc/alpha/alpha.conf"],
-                healthy: ["sh", "-c", "if grep sick /run/alpha; then exit 1; fi"],
+                // It has read its file a moment after it has started.
+                healthy: ["sh", "-c", "cmp /run/alpha /etc/alpha/alpha.conf && ! grep sick /run/alpha"],
             },
             { name: "beta.service" },
         ],
@@ -252,6 +254,50 @@ describe("a node's configuration on a real machine", function () {
             /target/,
             "it starts at the next boot",
         );
+        await machine.inside("rm", "/var/lib/gatehouse/member.json");
+    });
+
+    it("names the peers that do not answer when a unit does not get well", async () => {
+        const wanted = configuration({ alpha: "sick", beta: "two" });
+        // Of the machine itself: one port is taken, the other is not.
+        const listen = "import socket, time; s = socket.create_server(('127.0.0.1', 9301)); time.sleep(600)";
+        await machine.inside("systemd-run", "--unit=peer", "python3", "-c", listen);
+        await eventually("the peer listens", () =>
+            machine.inside("python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 9301))"),
+        );
+        wanted.units[0]!.peers = { "server-2": "127.0.0.1:9301", "server-3": "127.0.0.1:9302" };
+        const result = await machine.apply(wanted);
+        await machine.inside("systemctl", "stop", "peer");
+        assert.equal(result.code, 1, result.output);
+        assert.match(
+            result.output,
+            /alpha\.service is not healthy after 20 s: sick\n +its server server-3 does not answer at 127\.0\.0\.1:9302 \(.*refused\): see whether that machine runs \(docker ps\) and alpha\.service on it/,
+        );
+        assert.doesNotMatch(result.output, /server-2/);
+    });
+
+    it("takes new certificates over without a turn when its own have ended", async () => {
+        const pem = (content: string): NodeFile => ({
+            path: "/etc/beta/tls.pem",
+            content,
+            mode: "0644",
+            owner: "root:root",
+            unit: { name: "beta.service", change: "reload" },
+        });
+        const wanted = { alpha: "two", beta: "two" };
+        const [ended, good] = await Promise.all(
+            [-1, 30].map(async (days) => (await makeCertificate({ domain: "server-1", days })).certificate),
+        );
+        reportOf(await machine.apply(configuration({ ...wanted, more: [pem(ended!)] })));
+        await machine.inside("sh", "-c", `echo '{"standing": "member"}' > /var/lib/gatehouse/member.json`);
+        // Nobody there could give a turn: that is what agents without a leader come to.
+        const silent = "import socket, time; s = socket.create_server(('127.0.0.1', 8500)); time.sleep(600)";
+        await machine.inside("systemd-run", "--unit=silent", "python3", "-c", silent);
+        const roll: RollArgs = { role: "server", consul: { token: "" }, timeout: 5 };
+        const report = reportOf(await machine.apply(configuration({ ...wanted, more: [pem(good!)] }), roll));
+        assert.match(report.note!, /\/etc\/beta\/tls\.pem had expired: this node is no working member/);
+        assert.deepEqual([report.reloaded, report.waited], [["beta.service"], undefined]);
+        await machine.inside("systemctl", "stop", "silent");
         await machine.inside("rm", "/var/lib/gatehouse/member.json");
     });
 

@@ -38,10 +38,10 @@ describe("the ACLs of an encrypted Consul", function () {
         cluster?.close();
     });
 
-    const apply = (plan: AclPlan, timeout = 30): Promise<CommandResult> =>
-        overSsh(consulAclCommand(plan, { api: server.api, timeout }));
-    const applied = async (plan: AclPlan): Promise<Summary> => {
-        const { code, stdout, output } = await apply(plan);
+    const apply = (plan: AclPlan, timeout = 30, keep = false): Promise<CommandResult> =>
+        overSsh(consulAclCommand(plan, { api: server.api, timeout, keep }));
+    const applied = async (plan: AclPlan, keep = false): Promise<Summary> => {
+        const { code, stdout, output } = await apply(plan, 30, keep);
         assert.equal(code, 0, output);
         for (const { secret } of plan.tokens) {
             assert.ok(!output.includes(secret), "a secret was printed");
@@ -136,6 +136,9 @@ describe("the ACLs of an encrypted Consul", function () {
                     management: { current: management.next },
                 },
             };
+            // Nodes change one after the other, so what they had stays until all have changed.
+            assert.deepEqual((await applied(consulAcl(rotated), true)).removed, []);
+            assert.equal((await server.ask("/v1/acl/token/self", { token: balancer.current })).status, 200);
             const summary = await applied(consulAcl(rotated));
             assert.ok(summary.removed.includes("token balancer (1)"), summary.removed.join());
             assert.ok(summary.removed.includes("token management (1)"), summary.removed.join());

@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { type AclPlan, consulAcl, consulAclCommand } from "../../../components/clusters/consul-acl";
 import { secureConsul } from "../../../components/clusters/consul-configuration";
 import type { NodeFile } from "../../../components/clusters/node-files";
+import { unpacked } from "../../support/packed";
 import { SecureConsul } from "./secure-consul";
 
 describe("the files of an encrypted Consul", () => {
@@ -95,9 +96,12 @@ describe("the plan of Consul's ACLs", () => {
     it("keeps its secrets out of the command", () => {
         const made = plan(1, { management, balancer });
         const { create, stdin } = consulAclCommand(made);
-        assert.match(create, /^python3 - '\{"api":"http:\/\/127\.0\.0\.1:8500","timeout":60\}'$/);
+        assert.match(
+            create,
+            /^python3 - '\{"api":"http:\/\/127\.0\.0\.1:8500","timeout":60,"keep":false\}'$/,
+        );
         for (const { secret } of made.tokens) {
-            assert.ok(stdin.includes(secret));
+            assert.ok(unpacked(stdin).includes(secret));
             assert.ok(!create.includes(secret));
         }
     });

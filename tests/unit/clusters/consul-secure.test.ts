@@ -29,15 +29,18 @@ describe("an encrypted Consul cluster", function () {
     /** Whoever knows the gossip key is a member; agents would ask a failed server for as long as they know it. */
     const forget = async (name: string): Promise<void> => {
         await eventually(`all forget ${name}`, async () => {
-            // Again and again: it has no effect before serf has noticed that the member is gone.
-            await servers[0]!.ask(`/v1/agent/force-leave/${name}?prune`, { method: "PUT" });
             for (const member of whole.agents) {
                 const known = (await member.ask("/v1/agent/members")).json as {
                     Name: string;
                     Status: number;
                 }[];
                 // 3 is "left": some keep that for the record.
-                assert.ok(!known.some((each) => each.Name === name && each.Status !== 3), member.node.name);
+                if (known.some((each) => each.Name === name && each.Status !== 3)) {
+                    // Again and again, for it has no effect before serf has noticed that the member is gone; and each for
+                    // itself, for whoever has forgotten a member passes nothing on about it.
+                    await member.ask(`/v1/agent/force-leave/${name}?prune`, { method: "PUT" });
+                    assert.fail(member.node.name);
+                }
             }
         });
     };

@@ -3,7 +3,7 @@ import { randomBytes, randomUUID, X509Certificate } from "node:crypto";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { nomadGossipKeyring } from "../../../components/clusters/nomad-acl";
+import { gossipKeyrings } from "../../../components/clusters/gossip";
 import { secureNomad } from "../../../components/clusters/nomad-configuration";
 import { eventually } from "../../support/poll";
 import { job, NomadUnderTest } from "./nomad-secure-cluster";
@@ -35,6 +35,13 @@ describe("a secure Nomad cluster", function () {
         assert.equal(answer.status, 200, `${path}: ${answer.text}`);
         return answer;
     };
+    const keyrings = (key: string, { api, caFile: ca, folder }: NomadMember, timeout: number) =>
+        overSsh(
+            gossipKeyrings(
+                { nomad: { key, management: cluster.management } },
+                { nomad: { api, ca, keyring: join(folder, "data/server/serf.keyring") }, timeout },
+            ),
+        );
     const voters = async (): Promise<string[]> => {
         const { json } = await manage("/v1/operator/raft/configuration");
         return (json.Servers as { Node: string; Voter: boolean }[])
@@ -150,14 +157,12 @@ describe("a secure Nomad cluster", function () {
     it("gives all servers another gossip key while they run, and starts with it ever after", async () => {
         const key = randomBytes(32).toString("base64");
         gossipKey = key;
-        const rotate = () =>
-            overSsh(nomadGossipKeyring({ key, secret: cluster.management }, servers[0]!.parameters(20)));
+        const rotate = () => keyrings(key, servers[0]!, 20);
         const first = await rotate();
         assert.equal(first.code, 0, first.output);
-        const { changed, removed, servers: count } = JSON.parse(first.stdout);
-        assert.deepEqual({ changed, removed, count }, { changed: true, removed: 1, count: 3 });
+        assert.deepEqual(JSON.parse(first.stdout).nomad, { changed: true, removed: 1, servers: 3 });
         const again = await rotate();
-        assert.deepEqual([again.code, JSON.parse(again.stdout).changed], [0, false], again.output);
+        assert.deepEqual([again.code, JSON.parse(again.stdout).nomad.changed], [0, false], again.output);
         assert.ok(!(first.output + again.output).includes(key), "no secret is printed");
         // Its file has the old key still.
         await servers[2]!.restart();
@@ -274,13 +279,9 @@ describe("a secure Nomad cluster", function () {
         assert.match(fresh.output, /must be a UUID/);
         assert.doesNotMatch(fresh.output, /not-a-uuid|Traceback/);
         await servers[0]!.end("SIGINT");
-        const { create, stdin } = nomadGossipKeyring(
-            { key: cluster.gossipKey, secret: cluster.management },
-            servers[0]!.parameters(1),
-        );
-        const silent = await overSsh({ create, stdin });
+        const silent = await keyrings(cluster.gossipKey, servers[0]!, 1);
         assert.equal(silent.code, 1);
-        assert.match(silent.output, /not within 1 s; seen last: .*refused/);
+        assert.match(silent.output, /^Gossip: Nomad at https:.*not within 1 s; seen last: .*refused/);
         assert.ok(!silent.output.includes(cluster.management));
     });
 });

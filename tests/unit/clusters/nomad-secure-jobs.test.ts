@@ -8,7 +8,7 @@ import { run } from "../../support/command";
 import { eventually } from "../../support/poll";
 import { job, NomadUnderTest } from "./nomad-secure-cluster";
 import type { Answer, NomadMember, Request } from "./nomad-secure-member";
-import { localOf, type Member, overSsh, SecureConsul } from "./secure-consul";
+import { authority, localOf, type Member, overSsh, SecureConsul } from "./secure-consul";
 
 interface Allocation {
     ID: string;
@@ -27,13 +27,15 @@ describe("jobs of a secure Nomad cluster", function () {
     let consulTokens: string[];
 
     before(async () => {
-        consulCluster = await SecureConsul.create("127.0.41", 1, 0);
+        consulCluster = await SecureConsul.create("127.0.42", 1, 0);
         const [node] = consulCluster.servers;
-        nomad = await NomadUnderTest.create("127.0.41", 1, localOf(node!));
+        nomad = await NomadUnderTest.create("127.0.42", 1, localOf(node!));
         consul = await consulCluster.start(node!);
         const jwksUrl = `https://${localOf(nomad.servers[0]!)}:4646/.well-known/jwks.json`;
         const acl = consulCluster.aclArgs(jwksUrl);
-        const plan = consulAcl({ ...acl, nomad: { caPem: nomad.ca.cert, jwksUrl } });
+        // As while one authority takes over from another.
+        const caPem = (await authority(nomad.pki)).cert + nomad.ca.cert;
+        const plan = consulAcl({ ...acl, nomad: { caPem, jwksUrl } });
         consulTokens = [acl.tokens["nomad-server"]!.current, acl.tokens["nomad-client"]!.current];
         // As in a new cluster: agents start before Consul knows their tokens, and Consul takes the auth method when it
         // can read Nomad's keys.

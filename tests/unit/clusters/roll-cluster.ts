@@ -14,7 +14,9 @@ export interface Settings {
     timeout?: number;
     abandoned?: number;
     grace?: number;
+    company?: number;
     role?: "server" | "client";
+    jobs?: boolean;
     drain?: number;
     /** Its Nomad agent's API. */
     nomad?: { api: string; token: string };
@@ -45,7 +47,9 @@ export class RollCluster {
         const cluster = new RollCluster(subnet, names);
         try {
             // All of them settle, so that none starts after the others were stopped.
-            const launched = await Promise.allSettled(names.map((name) => cluster.launch(name)));
+            const launched = await Promise.allSettled(
+                names.map(async (name) => cluster.agents.set(name, await cluster.launch(name))),
+            );
             launched.forEach((each) => {
                 if (each.status === "rejected") {
                     throw each.reason;
@@ -156,18 +160,43 @@ export class RollCluster {
         });
     }
 
-    private async launch(name: string): Promise<void> {
-        const api = this.api(name);
+    /** A server more. */
+    async join(name: string): Promise<void> {
+        this.agents.set(name, await this.launch(name, {}));
+        this.remember(name, "member");
+    }
+
+    /** Another agent, no server, that calls itself by a member's name; done when it has met the others. */
+    async twin(name: string): Promise<{ agent: Agent; api: string }> {
+        const api = `http://${this.subnet}.99:8500`;
+        const agent = await this.launch(name, { server: false }, api, async () => {
+            const response = await fetch(`${api}/v1/agent/members`, {
+                headers: { "X-Consul-Token": this.management, connection: "close" },
+            });
+            const members = (await response.json()) as { Name: string }[];
+            if (members.length < this.servers.length) {
+                throw new Error(JSON.stringify(members));
+            }
+        });
+        return { agent, api };
+    }
+
+    private async launch(
+        name: string,
+        how: object = { bootstrap_expect: this.servers.length },
+        api = this.api(name),
+        ready: () => Promise<void> = async () => void (await this.leader(name)),
+    ): Promise<Agent> {
         const address = new URL(api).hostname;
         const others = this.servers.map((each) => new URL(this.api(each)).hostname);
-        const agent = await launch(
+        return launch(
             "consul",
             {},
             api,
             (folder) => {
                 const configuration = {
                     server: true,
-                    bootstrap_expect: this.servers.length,
+                    ...how,
                     node_name: name,
                     data_dir: join(folder, "data"),
                     bind_addr: address,
@@ -189,11 +218,8 @@ export class RollCluster {
                 writeFileSync(join(folder, "consul.json"), JSON.stringify(configuration));
                 return ["agent", "-config-file", join(folder, "consul.json")];
             },
-            async () => {
-                await this.leader(name);
-            },
+            ready,
         );
-        this.agents.set(name, agent);
     }
 
     private async admitToken(): Promise<void> {

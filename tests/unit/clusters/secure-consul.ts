@@ -22,7 +22,8 @@ export class SecureConsul {
 
     private constructor(
         readonly pki: Pki,
-        readonly ca: Identity,
+        /** Signs what comes next. */
+        public ca: Identity,
         readonly servers: NodeAddress[],
         readonly clients: NodeAddress[],
     ) {
@@ -250,7 +251,7 @@ export function apiOf(node: NodeAddress): string {
     return `http://${localOf(node)}:8500`;
 }
 
-/** A command of `consulAclCommand` or `gossipKeyring`, as SSH would run it. */
+/** A command of `consulAclCommand` or `gossipKeyrings`, as SSH would run it. */
 export function overSsh({ create, stdin }: { create: string; stdin: string }): Promise<CommandResult> {
     return run("sh", ["-c", create], { input: stdin, timeout: 120 });
 }

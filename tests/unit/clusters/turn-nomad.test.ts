@@ -85,6 +85,20 @@ describe("the turn of a Nomad client", function () {
         await eventually("the job runs again", async () => assert.equal(await running(), 1));
     });
 
+    it("is a server's, too, where servers run jobs", async () => {
+        const nomadOf = { nomad: { api: nomad.address, token: "" } };
+        const went = await cluster.run("let-go.py", "server-1", { role: "client", drain: 2, ...nomadOf });
+        assert.equal(went.code, 0, went.output);
+        // One that runs none does not look after the client in its agent.
+        const idle = await cluster.run("gate.py", "server-1", { role: "server", ...nomadOf });
+        assert.equal(idle.code, 0, idle.output);
+        assert.equal((await node()).SchedulingEligibility, "ineligible");
+        const both = await cluster.run("gate.py", "server-1", { role: "server", jobs: true, ...nomadOf });
+        assert.equal(both.code, 0, both.output);
+        assert.match(both.stdout, /"eligible": true/);
+        await eventually("the job runs again", async () => assert.equal(await running(), 1));
+    });
+
     it("leaves a client alone that an operator has made ineligible", async () => {
         const { ID } = await node();
         await ask(nomad.address, `/v1/node/${ID}/eligibility`, { Eligibility: "ineligible" });

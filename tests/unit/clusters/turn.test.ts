@@ -1,9 +1,11 @@
 import * as assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import type { CommandResult, RunningCommand } from "../../support/command";
+import { readinessCommand, withEnvironment } from "../../../components/clusters/readiness";
+import { run, type CommandResult, type RunningCommand } from "../../support/command";
 import { eventually } from "../../support/poll";
 import { RollCluster } from "./roll-cluster";
 
@@ -183,17 +185,57 @@ describe("the turn in a cluster of three servers", function () {
     });
 });
 
-describe("the turn in a cluster that is not well", function () {
+describe("a name that is alive in the cluster", function () {
     this.timeout(120_000);
     let cluster: RollCluster;
     before(async () => {
-        cluster = await RollCluster.start("127.42.2", 3);
+        cluster = await RollCluster.start("127.42.4", 3);
     });
     after(() => cluster?.stop());
 
+    it("stays with the node that has it, whoever else calls himself so", async () => {
+        const [name] = cluster.servers.slice(1);
+        const known = async () => {
+            const { Node: node } = await cluster.ask<{ Node: { ID: string; Address: string } }>(
+                `/v1/catalog/node/${name}`,
+            );
+            return [node.ID, node.Address];
+        };
+        const before = await known();
+        const { agent, api } = await cluster.twin(name!);
+        try {
+            await assert.rejects(
+                cluster.ask("/v1/catalog/register", {
+                    method: "PUT",
+                    body: { Node: name, ID: randomUUID(), Address: new URL(api).hostname },
+                }),
+                new RegExp(`Node name ${name} is reserved by node ${before[0]}`),
+            );
+            assert.deepEqual(await known(), before);
+            await cluster.healthy();
+            assert.equal((await cluster.run("gate.py", name!)).code, 0);
+        } finally {
+            await agent.stop();
+        }
+    });
+});
+
+describe("the turn in a cluster that is not well", function () {
+    this.timeout(120_000);
+    let cluster: RollCluster;
+    let leader: string;
+    let away: string;
+    let asking: string;
+    before(async () => {
+        cluster = await RollCluster.start("127.42.2", 3);
+        leader = await cluster.leader();
+        [away, asking] = cluster.servers.filter((name) => name !== leader) as [string, string];
+    });
+    after(() => cluster?.stop());
+
+    const addressOf = (name: string) => new URL(cluster.api(name)).hostname.replaceAll(".", "\\.");
+
     it("goes to nobody while a server is away, and to a server whose own agent is away neither", async () => {
-        const leader = await cluster.leader();
-        const [away, asking] = cluster.servers.filter((name) => name !== leader) as [string, string];
         const plan = { plan: { servers: cluster.servers, clients: [] } };
         assert.equal((await cluster.run("plan.py", leader, {}, plan)).code, 0);
         await cluster.agent(away).stop();
@@ -205,7 +247,10 @@ describe("the turn in a cluster that is not well", function () {
         });
         const result = await cluster.run("let-go.py", asking, { timeout: 2 });
         assert.equal(result.code, 1, result.output);
-        assert.match(result.output, new RegExp(`Consul server ${away} is (failed|not a member|left)`));
+        assert.match(
+            result.output,
+            new RegExp(`Consul server ${away} is (failed|left) \\(last seen at ${addressOf(away)}\\)`),
+        );
         assert.equal(await cluster.turn(leader), undefined);
 
         const alone = await cluster.run("let-go.py", away);
@@ -214,6 +259,33 @@ describe("the turn in a cluster that is not well", function () {
         assert.match(alone.output, /touch .*\/expendable/);
         // A client keeps nothing that others need.
         assert.match(reportOf(await cluster.run("let-go.py", away, { role: "client" })).turn!, /not taken/);
+    });
+
+    it("names who does not answer, and where, when there is no leader to ask", async () => {
+        // One of the three was stopped before.
+        await cluster.agent(asking).stop();
+        const gate = await cluster.run("gate.py", leader, { timeout: 2 });
+        assert.equal(gate.code, 1, gate.output);
+        assert.match(
+            gate.output,
+            new RegExp(`Consul server ${asking} does not answer at ${addressOf(asking)}:8301 \\(.*refused`),
+        );
+        const { create, stdin } = readinessCommand("consul-ready.py", {
+            api: cluster.api(leader),
+            servers: [...cluster.servers, "server-9"],
+            clients: [],
+            timeout: 10,
+        });
+        const input = withEnvironment({ CONSUL_HTTP_TOKEN: cluster.management }, stdin);
+        const ready = await run("sh", ["-c", create], { input });
+        assert.equal(ready.code, 1, ready.output);
+        assert.match(ready.output, /no leader has been elected/);
+        assert.match(
+            ready.output,
+            new RegExp(`agent ${away} is (failed|left) \\(last seen at ${addressOf(away)}\\)`),
+        );
+        assert.match(ready.output, /agent server-9 is not a member: its machine does not run, /);
+        assert.doesNotMatch(ready.output, new RegExp(`Traceback|agent ${leader}|${cluster.management}`));
     });
 });
 
@@ -250,9 +322,33 @@ describe("the turn of a node that leaves for good", function () {
         const last = await leave(leader).done;
         assert.equal(last.code, 1, last.output);
         assert.match(last.output, /is the only server: it can go with the whole cluster only/);
-        // Nobody to wait for.
-        const report = reportOf(await cluster.run("let-go.py", leader));
-        assert.match(report.note!, /only server: the service is interrupted/);
-        assert.ok(report.waited! < 3, JSON.stringify(report));
+    });
+});
+
+describe("the turn of the only server", function () {
+    this.timeout(120_000);
+    let cluster: RollCluster;
+    before(async () => {
+        cluster = await RollCluster.start("127.42.9", 1);
+    });
+    after(() => cluster?.stop());
+
+    it("is refused, with what would be lost and what to do", async () => {
+        const result = await cluster.run("let-go.py", "server-1", { company: 0 });
+        assert.equal(result.code, 1, result.output);
+        assert.match(result.output, /server-1 is the only server: the data of Consul would go/);
+        assert.match(result.output, /gatehouse:servers\.count to 3.*touch .*\/expendable/);
+        assert.equal(await cluster.turn(), undefined);
+        assert.deepEqual(await cluster.waiting(), []);
+    });
+
+    it("is given when others have come to keep what it holds", async () => {
+        await cluster.ask("/v1/kv/kept", { method: "PUT", body: "kept" });
+        const waiting = cluster.begin("let-go.py", "server-1");
+        await Promise.all(["server-2", "server-3"].map((name) => cluster.join(name)));
+        assert.deepEqual(reportOf(await waiting.done).handedOver, ["consul"]);
+        await cluster.agent("server-1").stop();
+        const kept = await cluster.ask<string>("/v1/kv/kept?raw", { via: "server-2" });
+        assert.equal(kept, "kept");
     });
 });

@@ -39,7 +39,7 @@ describe("the table of ports", () => {
 
     it("gives gossip and DNS both protocols", () => {
         const udp = rules.filter((rule) => rule.protocols.includes("udp")).map((rule) => rule.from);
-        assert.deepEqual(udp, [8301, 8600, 4648, 20000]);
+        assert.deepEqual(udp, [53, 8301, 8600, 4648, 20000]);
     });
 
     it("picks rules by name and audience", () => {

@@ -1,0 +1,339 @@
+import * as assert from "node:assert/strict";
+
+import { parseConfig } from "../../config";
+import { imageReference } from "../../toolchain/images";
+import { wantedObjects } from "../../toolchain/names";
+import { tools } from "../../toolchain/versions.json";
+import {
+    differing,
+    dockerObjects,
+    outermost,
+    registered,
+    runProgram,
+    secretMark,
+    secretsIn,
+    type Registered,
+    type Run,
+} from "../support/mocks";
+import { computed } from "./providers";
+
+const servers = ["server-1", "server-2", "server-3"];
+const clients = ["client-1", "client-2"];
+
+/** All of the lab: type and names. A name is a resource's identity: changing one replaces it. */
+const expected: Record<string, string[]> = {
+    "command:local:Command": ["base-images-build", "machines-registry-ready"],
+    "command:remote:Command": [
+        ...["cluster-consul-acl", "cluster-nomad-acl", "cluster-plan", "consul-ready", "nomad-ready"],
+        ...["cluster-consul-acl-rest"],
+        ...ofEach(servers, "gossip"),
+        ...ofEach([...servers, ...clients], "ready", "turn", "configure", "gate", "presence"),
+    ],
+    "consul:index/configEntry:ConfigEntry": ["countdash-default", "countdash-intention"],
+    "docker:index/container:Container": ["machines-registry", ...servers, ...clients],
+    "docker:index/image:Image": ofEach(
+        ["images"],
+        ...["counter-api", "counter-dashboard", "envoy", "hello", "pause"],
+    ),
+    "docker:index/network:Network": ["machines-network"],
+    "docker:index/volume:Volume": ["machines-registry", ...ofEach([...servers, ...clients], "docker")],
+    "gatehouse:clusters:RollingNode": [...servers, ...clients],
+    "gatehouse:clusters:SecureCluster": ["cluster"],
+    "gatehouse:images:ApplicationImages": ["images"],
+    "gatehouse:index:BaseImages": ["base-images"],
+    "gatehouse:jobs:CountDash": ["countdash"],
+    "gatehouse:jobs:HelloWorld": ["helloworld"],
+    "gatehouse:jobs:WebApp": ["demo-webapp"],
+    "gatehouse:labs:RoutedLab": ["routed"],
+    "gatehouse:machines:DockerMachine": [...servers, ...clients],
+    "gatehouse:machines:DockerSubstrate": ["machines"],
+    "gatehouse:security:CertificateAuthority": ["consul-ca", "nomad-ca", "operators-ca"],
+    "gatehouse:security:ClusterTokens": ["tokens"],
+    "gatehouse:clusters:NomadAccess": ["nomad-access"],
+    "nomad:index/aclPolicy:AclPolicy": ["nomad-access-deploy", "nomad-access-operators"],
+    "nomad:index/aclToken:AclToken": ["nomad-access-deploy-1", "nomad-access-operators-1"],
+    "gatehouse:security:SealingKey": ["snapshots"],
+    "nomad:index/job:Job": ["countdash-job", "demo-webapp-job", "helloworld-job"],
+    "pulumi:providers:consul": ["consul-provider"],
+    "pulumi:providers:nomad": ["nomad-provider"],
+    "pulumi:pulumi:Stack": ["gatehouse-test"],
+    "random:index/randomBytes:RandomBytes": [
+        ...["consul-gossip", "nomad-gossip", "tokens-consul-management", "tokens-nomad-management"],
+        ...ofEach(
+            [
+                ...["balancer", "dns", "nomad-client", "nomad-server", "operator", "roll", "snapshot"],
+                ...[...servers, ...clients].map((name) => `agent-${name}`),
+            ].map((role) => `tokens-${role}-generation`),
+            ...["1", "2"],
+        ),
+    ],
+    "random:index/randomPassword:RandomPassword": ["operators-password"],
+    "tls:index/certRequest:CertRequest": ofEach(certified(), "request"),
+    "tls:index/locallySignedCert:LocallySignedCert": ofEach(certified(), "certificate"),
+    "tls:index/privateKey:PrivateKey": [
+        "machines-operator",
+        "snapshots-key",
+        ...ofEach([...servers, ...clients], "host-key"),
+        ...ofEach([...generations(), ...certified()], "key"),
+    ],
+    "tls:index/selfSignedCert:SelfSignedCert": ofEach([...generations(), "snapshots"], "certificate"),
+};
+
+function ofEach(names: string[], ...suffixes: string[]): string[] {
+    return names.flatMap((name) => suffixes.map((suffix) => `${name}-${suffix}`));
+}
+
+/** Consul's clients fetch their certificates from the servers. */
+function certified(): string[] {
+    return [
+        ...ofEach(["consul-ca"], ...servers),
+        ...ofEach(["nomad-ca"], ...servers, ...clients),
+        "operators-ca-server-1",
+    ];
+}
+
+function generations(): string[] {
+    return ofEach(["consul-ca", "nomad-ca", "operators-ca"], "generation-1");
+}
+
+const all = (run: Run, type: string) => run.resources.filter((resource) => resource.type === type);
+const machines = (run: Run): Registered[] =>
+    all(run, "docker:index/container:Container").filter(({ name }) => name !== "machines-registry");
+const update = (settings: Record<string, unknown> = {}, last?: Record<string, unknown>) =>
+    runProgram({ lab: "routed", ...settings }, { preview: false, computed, last });
+describe("the program as the routed lab", function () {
+    this.timeout("2m");
+
+    let preview: Run;
+    let first: Run;
+    before(async () => {
+        preview = await runProgram({ lab: "routed" }, { preview: true, computed });
+        first = await update();
+    });
+
+    it("registers exactly these resources, in a first preview as well, where everything is unknown", () => {
+        const whole = Object.entries(expected).flatMap(([type, names]) =>
+            names.map((name) => `${type} ${name}`),
+        );
+        assert.deepEqual(registered(first), whole.sort());
+        // A resource that is created inside apply is missing in a preview: its callback does not run on unknowns.
+        assert.deepEqual(registered(preview), registered(first));
+        assert.equal(preview.outputs["urls"]?.known, false);
+        assert.equal(first.outputs["urls"]?.known, true);
+    });
+
+    it("nests everything below the lab", () => {
+        for (const [urn, top] of outermost(first)) {
+            assert.equal(top.type, "gatehouse:labs:RoutedLab", `${urn} is outside the lab`);
+        }
+    });
+
+    it("gives its Docker objects the names that set-up has looked for", () => {
+        const objects = dockerObjects(first);
+        const wanted = wantedObjects("test", parseConfig({ lab: "routed" }));
+        assert.deepEqual(
+            wanted.map(({ kind, name }) => `${kind} ${name}`).sort(),
+            // A machine's volume is named after the machine and what it boots from.
+            objects.filter((each) => !/-docker-[0-9a-f]{12}$/.test(each)).sort(),
+        );
+    });
+
+    it("labels every Docker object with project and stack, and publishes ports on 127.0.0.1 only", () => {
+        for (const kind of ["network:Network", "volume:Volume", "container:Container"]) {
+            for (const { name, inputs } of all(first, `docker:index/${kind}`)) {
+                const labels = inputs["labels"] as { label: string; value: string }[];
+                const of = (key: string) =>
+                    labels.find(({ label }) => label === `dev.gatehouse.${key}`)?.value;
+                assert.deepEqual([of("project"), of("stack")], ["gatehouse", "test"], name);
+                assert.match(String(inputs["name"]), /^gatehouse-test-/, name);
+                const ports = (inputs["ports"] ?? []) as { ip: string }[];
+                assert.ok(
+                    ports.every(({ ip }) => ip === "127.0.0.1"),
+                    name,
+                );
+            }
+        }
+    });
+
+    for (const [kind, run] of [
+        ["an update", () => first],
+        ["a preview", () => preview],
+    ] as const) {
+        it(`keeps secrets out of every input and output that is not secret, in ${kind}`, () => {
+            const holders = run().resources.filter(({ inputs }) => secretsIn(inputs).length > 0);
+            assert.ok(kind === "a preview" || holders.length > 30, `${holders.length} hold secrets`);
+            for (const { urn, inputs, secretInputs } of holders) {
+                for (const path of secretsIn(inputs)) {
+                    assert.ok(
+                        secretInputs.some((secret) => path === secret || path.startsWith(`${secret}.`)),
+                        `${urn}: ${path} holds a secret openly`,
+                    );
+                }
+            }
+            const secrets = Object.entries(run().outputs).filter(([, { secret }]) => secret);
+            assert.deepEqual(
+                secrets.map(([name]) => name),
+                ["environment", "snapshots"],
+            );
+            const open = Object.values(run().outputs).filter(({ secret }) => !secret);
+            assert.deepEqual(secretsIn(open.map(({ value }) => value)), []);
+        });
+    }
+
+    it("hands every command on a machine its input as a secret", () => {
+        for (const { name, inputs, secretInputs } of all(first, "command:remote:Command")) {
+            assert.ok(inputs["stdin"] === undefined || secretInputs.includes("stdin"), name);
+            assert.ok(
+                secretInputs.some((path) => path === "connection" || path === "connection.privateKey"),
+                name,
+            );
+        }
+    });
+
+    it("gives user data no secret but the machine's own host key, and nothing of its cluster", () => {
+        assert.equal(machines(first).length, 5);
+        for (const { name, inputs, secretInputs } of machines(first)) {
+            const uploads = inputs["uploads"] as { file: string; content: string }[];
+            const userData = uploads.find(({ file }) => file.endsWith("/user-data"))?.content ?? "";
+            assert.ok(Buffer.byteLength(userData) < 16 * 1024, "user data stays under 16 KB");
+            const marks = userData.match(new RegExp(`${secretMark}[\\w-]+`, "g"));
+            assert.deepEqual(marks, [`${secretMark}${name}-host-key`]);
+            assert.deepEqual(
+                secretsIn(userData.replaceAll(secretMark, "")),
+                [],
+                "nor one of the other kinds",
+            );
+            assert.doesNotMatch(userData, /CERTIFICATE|retry_join|bootstrap_expect|\bencrypt\b|dc1/);
+            const addresses = new Set(userData.match(/\b10\.218\.0\.\d+\b/g));
+            addresses.delete("10.218.0.2"); // The registry.
+            assert.deepEqual([...addresses], clients.includes(name) ? [addressOf(first, name)] : [], name);
+            assert.ok(secretInputs.some((path) => path.startsWith("uploads")));
+        }
+    });
+
+    it("lets all that lives on the machines vanish with the network they are in", () => {
+        const [network] = all(first, "docker:index/network:Network");
+        const theirs = first.resources.filter(
+            ({ type, name }) =>
+                /^(nomad|consul):/.test(type) ||
+                (type === "command:remote:Command" &&
+                    !machines(first).some((machine) => name === `${machine.name}-ready`)),
+        );
+        assert.equal(theirs.length, 2 + 3 + 4 + 6 + 3 + 4 * 5);
+        for (const { urn, deletedWith } of theirs) {
+            assert.equal(deletedWith, network!.urn, urn);
+        }
+    });
+
+    it("says of its cluster what the next update is compared with", () => {
+        assert.deepEqual(first.outputs["cluster"]?.value, {
+            stack: "test",
+            datacenter: "dc1",
+            subnet: "10.218.0.0/24",
+            servers,
+            versions: { consul: tools.consul.version, nomad: tools.nomad.version },
+            rotations: {
+                tokens: 1,
+                authorities: { signing: 1, trusted: [1] },
+                nodes: [...servers, ...clients],
+            },
+        });
+        assert.equal(preview.outputs["cluster"]?.known, false, "it is not there yet");
+    });
+});
+
+function addressOf(run: Run, name: string): string {
+    const container = machines(run).find((machine) => machine.name === name)!;
+    return (container.inputs["networksAdvanced"] as { ipv4Address: string }[])[0]!.ipv4Address;
+}
+
+describe("changes of the routed lab", function () {
+    this.timeout("2m");
+    let first: Run;
+    let last: Record<string, unknown>;
+    before(async () => {
+        first = await update();
+        const outputs = Object.entries(first.outputs).map(([name, { value }]) => [name, value]);
+        last = Object.fromEntries(outputs) as Record<string, unknown>;
+    });
+
+    /** What differs, without what has these machines' names in it. */
+    async function changed(settings: Record<string, unknown>, ...except: string[]): Promise<string[]> {
+        const all = differing(first, await update(settings, last));
+        for (const name of except) {
+            assert.ok(all.includes(`docker:index/container:Container ${name}`), `there is no ${name}`);
+        }
+        return all.filter((each) => !except.some((name) => each.includes(name)));
+    }
+
+    const commands = (...names: string[]) => names.map((name) => `command:remote:Command ${name}`);
+    const everywhere = commands(
+        ...["cluster-consul-acl", "cluster-consul-acl-rest", "cluster-plan", "consul-ready", "nomad-ready"],
+    );
+    const configured = commands(...ofEach([...clients, ...servers], "configure"));
+
+    it("add clients without touching another machine", async () => {
+        const pools = { default: { count: 3 }, gpu: { count: 1 } };
+        assert.deepEqual(await changed({ pools }, "client-3", "gpu-1"), everywhere);
+    });
+
+    it("add servers without touching another machine, beyond a list of its peers", async () => {
+        // The list is for agents that start: no unit reads it before that (components/clusters).
+        assert.deepEqual(
+            await changed({ servers: { count: 5 } }, "server-4", "server-5"),
+            [...everywhere, ...configured].sort(),
+        );
+    });
+
+    it("configure the machines that are there, and replace none", async () => {
+        const balancer = { preferLocal: true, guard: { hold: "2m" } };
+        assert.deepEqual(await changed({ balancer }), configured);
+    });
+
+    it("replace the machines by such with other versions, and refuse older ones", async () => {
+        const versions = { consul: "99.0.0" };
+        const run = await update({ versions }, last);
+        const build = all(run, "command:local:Command").find(({ name }) => name === "base-images-build");
+        assert.match(String(build?.inputs["create"]), /^node toolchain\/cli\.js images .* consul=99\.0\.0$/);
+        const images = [...new Set(machines(run).map(({ inputs }) => inputs["image"]))];
+        assert.deepEqual(images, [imageReference("machine-routed", versions)]);
+        assert.notDeepEqual(images, [...new Set(machines(first).map(({ inputs }) => inputs["image"]))]);
+
+        const older = { nomad: "1.9.0" };
+        await assert.rejects(
+            runProgram({ lab: "routed", versions: older }, { preview: true, computed: {}, last }),
+            /gatehouse:versions\.nomad: 1\.9\.0 is older than .*, which the cluster runs/,
+        );
+    });
+
+    it("lead to other CAs step by step, each from what the last update has left", async () => {
+        const cluster = last["cluster"] as { rotations: Record<string, unknown> };
+        const authorities = { signing: 1, trusted: [1, 2] };
+        const halfway = { ...cluster, rotations: { ...cluster.rotations, authorities } };
+        const { outputs } = await update({ certificates: { caRotation: 2 } }, { ...last, cluster: halfway });
+        const { rotations } = outputs["cluster"]!.value as typeof cluster;
+        assert.deepEqual(rotations["authorities"], { signing: 2, trusted: [2, 1] });
+    });
+
+    it("are refused together before the first resource, in a preview, too", async () => {
+        for (const preview of [true, false]) {
+            await assert.rejects(
+                runProgram(
+                    { lab: "routed", servers: { count: 1 }, datacenter: "paris" },
+                    // With a resource it would fail for another reason.
+                    { preview, computed: {}, last },
+                ),
+                ({ message }: Error) => {
+                    assert.match(message, /has 2 settings to correct; nothing was changed/);
+                    assert.match(message, /gatehouse:servers\.count: 1 keeps 1 of the cluster's 3 servers/);
+                    assert.match(message, /gatehouse:datacenter: paris, but the cluster is/);
+                    return true;
+                },
+            );
+        }
+        await assert.rejects(
+            runProgram({ lab: "sticky" }, { preview: true, computed: {}, last }),
+            /gatehouse:lab: sticky, but the stack is the lab routed/,
+        );
+    });
+});
