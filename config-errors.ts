@@ -6,7 +6,7 @@ const secretSettings = ["certificate.provided", "certificate.externalAccount.hma
 
 /** One thing that is wrong with the stack's settings. */
 export interface Problem {
-    /** The setting below `gatehouse:`, e.g. `webapp.count`. */
+    /** The setting below `gatehouse:`, e.g. `webapp.count`; with its namespace where that is another's: `linode:token`. */
     path: string;
     /** What is wrong and what to do. */
     message: string;
@@ -14,7 +14,9 @@ export interface Problem {
 
 /** The error that a user sees: every problem with the setting's name. */
 export function formatProblems(problems: Problem[]): string {
-    const lines = problems.map((problem) => `  gatehouse:${problem.path}: ${problem.message}`);
+    const lines = problems.map(
+        ({ path, message }) => `  ${path.includes(":") ? path : `gatehouse:${path}`}: ${message}`,
+    );
     const count = problems.length === 1 ? "a setting" : `${problems.length} settings`;
     return [
         `The stack's configuration has ${count} to correct; nothing was changed:`,

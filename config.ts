@@ -17,6 +17,13 @@ export type Config =
     | ({ lab: "template" } & TemplateSettings)
     | ({ lab: "routed" } & RoutedSettings);
 
+/** The settings of a stack on Linode. */
+export type LinodeConfig = Extract<Config, { lab: "nomad" | "routed" }>;
+
+export function isOnLinode(config: Config): config is LinodeConfig {
+    return config.substrate === "linode";
+}
+
 interface LabSchema {
     /**
      * Every setting of the lab below `gatehouse:`, with its default. The table in the README and the `config` section

@@ -11,7 +11,7 @@ export interface LifecycleAims {
 
 /** What this needs of a lab's driver. */
 export interface Lab {
-    readonly stack: Stack;
+    readonly stack: Pick<Stack, "must" | "startAfresh">;
     up(): Promise<{ seconds: number }>;
 }
 

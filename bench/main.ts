@@ -1,6 +1,8 @@
+import { linode } from "./linode";
 import { nomad } from "./nomad";
 import { carryOut, partsOf, type Plan } from "./plan";
 import { renderSection } from "./report";
+import { routed } from "./routed";
 import { sticky } from "./sticky";
 import { template } from "./template";
 import { merge, write } from "./results";
@@ -10,6 +12,8 @@ const plans: Record<string, Plan> = {
     nomad: nomad as unknown as Plan,
     sticky: sticky as unknown as Plan,
     template: template as unknown as Plan,
+    routed: routed as unknown as Plan,
+    linode: linode as unknown as Plan,
 };
 
 /**

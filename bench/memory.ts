@@ -7,11 +7,8 @@ import type { Figure } from "./report";
 /** The working set of the lab's containers, machines with everything that runs in them included. */
 export async function measureMemory(stack: Stack, atMost?: number): Promise<Figure[]> {
     const { containers } = await stack.inventory();
-    const engine = new Docker();
-    const mebibytes = await eventually("the engine reports memory", async () => {
-        const sizes = await Promise.all(containers.map(async (name) => workingSet(engine, name)));
-        return sizes.reduce((sum, size) => sum + size, 0) / 2 ** 20;
-    });
+    const sizes = await workingSets(containers);
+    const mebibytes = Object.values(sizes).reduce((sum, size) => sum + size, 0);
     return [
         {
             what: "memory of the running lab",
@@ -22,6 +19,18 @@ export async function measureMemory(stack: Stack, atMost?: number): Promise<Figu
             note: `working set of ${containers.length} containers`,
         },
     ];
+}
+
+/** MiB by the containers' Docker names. */
+export async function workingSets(containers: string[]): Promise<Record<string, number>> {
+    const engine = new Docker();
+    return eventually("the engine reports memory", async () =>
+        Object.fromEntries(
+            await Promise.all(
+                containers.map(async (name) => [name, (await workingSet(engine, name)) / 2 ** 20] as const),
+            ),
+        ),
+    );
 }
 
 /** As `docker stats` counts: usage less the page cache that the kernel may drop at once. */

@@ -20,7 +20,7 @@ export interface Plan<L extends Lab = Lab> {
     open(): L;
     aims: LifecycleAims;
     /** Writes the stack file. */
-    configure(lab: L): void;
+    configure(lab: L): void | Promise<void>;
     /** Waits until the lab does what it is for. */
     works(lab: L): Promise<void>;
     /** Measures of the running lab, in the order of the page. */
@@ -55,7 +55,7 @@ export async function carryOut(
     const times = new Lifecycle(lab, plan.aims);
     await lab.stack.startAfresh();
     try {
-        plan.configure(lab);
+        await plan.configure(lab);
         for (let n = 1; n <= repetitions; n += 1) {
             console.log(`${name}: up, preview and down, ${n} of ${repetitions}`);
             await times.up();

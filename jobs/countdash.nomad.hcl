@@ -108,6 +108,13 @@ job "countdash" {
       mode     = "fail"
     }
 
+    reschedule {
+      delay          = "5s"
+      delay_function = "exponential"
+      max_delay      = "1m"
+      unlimited      = true
+    }
+
     task "web" {
       driver       = "docker"
       kill_timeout = "10s"
@@ -195,6 +202,13 @@ job "countdash" {
       interval = "1m"
       delay    = "1s"
       mode     = "fail"
+    }
+
+    reschedule {
+      delay          = "5s"
+      delay_function = "exponential"
+      max_delay      = "1m"
+      unlimited      = true
     }
 
     task "dashboard" {

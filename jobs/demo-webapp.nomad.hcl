@@ -71,7 +71,7 @@ job "demo-webapp" {
   group "demo" {
     count = var.count
 
-    # Consul forgets an instance first; the balancer sees that within 0.2 s (docs/jobs.md), and only then is it stopped.
+    # Consul forgets an instance first; the balancer sees that within 0.2 s (docs/benchmarks.md), and only then is it stopped.
     shutdown_delay = "2s"
 
     network {

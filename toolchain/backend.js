@@ -34,11 +34,20 @@ function chooseBackend(env = process.env) {
     }
     fs.mkdirSync(path.join(stateDirectory, "state"), { recursive: true });
     /** @type {NodeJS.ProcessEnv} */
-    const added = { PULUMI_BACKEND_URL: pathToFileURL(path.join(stateDirectory, "state")).href };
+    const added = { PULUMI_BACKEND_URL: fileBackend(path.join(stateDirectory, "state")) };
     if (env["PULUMI_CONFIG_PASSPHRASE"] === undefined && !env["PULUMI_CONFIG_PASSPHRASE_FILE"]) {
         added["PULUMI_CONFIG_PASSPHRASE_FILE"] = passphraseFile();
     }
     return { ours: true, env: added, reason: "files in .gatehouse" };
+}
+
+/**
+ * The address of a backend of files. Without metadata: Pulumi writes those to a file of their own, and one that was killed
+ * meanwhile could not read its state any more ("failed to load checkpoint: EOF").
+ * @param {string} folder
+ */
+function fileBackend(folder) {
+    return `${pathToFileURL(folder).href}?metadata=skip`;
 }
 
 /** @param {NodeJS.ProcessEnv} env */
@@ -94,6 +103,15 @@ function readState(stack) {
     }
 }
 
+/**
+ * What a stack has in our state; nothing when there is none.
+ * @param {string} stack
+ * @returns {any[]}
+ */
+function resourcesIn(stack) {
+    return readState(stack)?.checkpoint?.latest?.resources ?? [];
+}
+
 /** Pulumi keeps copies of the state of a stack that was removed. @param {string} stack */
 function forgetStack(stack) {
     const pulumi = path.join(stateDirectory, "state", ".pulumi");
@@ -102,6 +120,8 @@ function forgetStack(stack) {
         path.join(pulumi, "history", "gatehouse", stack),
         ...["", ".attrs", ".bak", ".bak.attrs"].map((ending) => `${stateFile(stack)}${ending}`),
         lockFolder(stack),
+        // Their key was in the state.
+        path.join(stateDirectory, "snapshots", stack),
         path.join(stateDirectory, "config", `Pulumi.${stack}.yaml`),
     ]) {
         fs.rmSync(file, { recursive: true, force: true });
@@ -128,7 +148,7 @@ function pulumiEnvironment({ backend, toolFolders, plugins, dockerHost }, env = 
         // Nodes that wait for their turn hold one of the engine's workers each (components/clusters/roll.ts); by
         // default there are four for each core.
         PULUMI_PARALLEL: env["PULUMI_PARALLEL"] || "64",
-        // `make lint` checks types; checking them on every command would cost seconds.
+        // Older language hosts load ts-node although Pulumi.yaml says not to; it has nothing to check.
         PULUMI_NODEJS_TRANSPILE_ONLY: "true",
     };
     if (plugins.home !== undefined) {
@@ -150,6 +170,7 @@ function isThisHost(host) {
 }
 
 module.exports = {
+    fileBackend,
     chooseBackend,
     pulumiEnvironment,
     stateFile,
@@ -157,5 +178,6 @@ module.exports = {
     isThisHost,
     hasResources,
     readState,
+    resourcesIn,
     forgetStack,
 };

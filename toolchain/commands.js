@@ -1,11 +1,16 @@
 // @ts-check
 "use strict";
 
-const { forgetStack, hasResources, readState } = require("./backend");
+const { forgetStack, hasResources, resourcesIn } = require("./backend");
+const { choiceFrom } = require("./choice");
 const { askEngine, ensureDocker } = require("./docker");
 const { Downloader } = require("./download");
 const { UserError } = require("./errors");
 const { ensureImages } = require("./imagebuild");
+const { expiryWarning, hasExpired, readLifetime, span } = require("./lifetime");
+const { linodeAdvice } = require("./linode/advice");
+const { isOnLinode, lifetimeOf, refuseLinodeStrangers, Teardown } = require("./linode/stack");
+const { removeStraysAtLinode } = require("./linode/strays");
 const { objectsOf, removeObjects } = require("./objects");
 const { ensurePackages } = require("./packages");
 const { preflight } = require("./preflight");
@@ -13,26 +18,30 @@ const { Progress, duration } = require("./progress");
 const { Pulumi, judgeOutcome } = require("./pulumi");
 const { recover } = require("./recover");
 const { setUp } = require("./setup");
-const { labOf, settingsOf } = require("./stackfile");
+const { labOf, settingsOf, substrateOf } = require("./stackfile");
 const { Tools } = require("./tools");
 const { isLab, needsOf } = require("./versions");
 
 /** @param {string} stack */
 async function up(stack) {
     const began = Date.now();
-    const ready = await setUp(needsOfStack(stack));
+    const ready = await setUp(needsOfStack(stack), { stack });
     const say = (/** @type {string} */ line) => ready.progress.line(line);
     const pulumi = new Pulumi(stack, ready);
+    const linode = isOnLinode(stack);
     if (pulumi.backend.ours && !hasResources(stack)) {
         await refuseStrangers(stack);
+        await (linode ? refuseLinodeStrangers(pulumi) : undefined);
     }
     await refuseConflicts(stack, say);
     await pulumi.create();
     await recover(pulumi, say);
+    await (linode ? removeStraysAtLinode(pulumi, say) : undefined);
     say(`pulumi up (stack ${stack}, state: ${pulumi.backend.reason})`);
     // Unattended by design; `make preview` is for looking first.
     const options = ["--yes", "--skip-preview", "--suppress-outputs", ...refresh()];
-    const outcome = await pulumi.operate("up", options);
+    const outcome = await pulumi.operate("up", options, { errors: linode });
+    linodeAdvice(outcome.errors, stack).forEach(say);
     const image = settingsOf(stack)["webapp"]?.image;
     if (outcome.code !== 0 && image !== undefined) {
         say(
@@ -40,13 +49,13 @@ async function up(stack) {
         );
     }
     judgeOutcome(stack, "up", outcome);
-    printUrls(await urlsOf(pulumi));
+    printUrls((await outputsOf(pulumi))["urls"]);
     say(`done in ${duration((Date.now() - began) / 1000)}`);
 }
 
 /** @param {string} stack */
 async function preview(stack) {
-    const ready = await setUp(needsOfStack(stack), { images: false });
+    const ready = await setUp(needsOfStack(stack), { stack, images: false });
     const pulumi = new Pulumi(stack, ready);
     await pulumi.create();
     await recover(pulumi, (line) => ready.progress.line(line));
@@ -59,7 +68,7 @@ async function preview(stack) {
  */
 function needsOfStack(stack) {
     const lab = labOf(stack);
-    return isLab(lab) ? needsOf(lab) : { ...needsOf("nomad"), images: [] };
+    return isLab(lab) ? needsOf(lab, undefined, substrateOf(stack)) : { ...needsOf("nomad"), images: [] };
 }
 
 /** REFRESH=1: look first what has become of everything, so that what somebody changed by hand is put right. */
@@ -73,20 +82,36 @@ async function down(stack) {
     const ready = await setUp(needsOfStack(stack), { images: false });
     const say = (/** @type {string} */ line) => ready.progress.line(line);
     const pulumi = new Pulumi(stack, ready);
-    if (await pulumi.exists()) {
+    const exists = await pulumi.exists();
+    if (process.env["EXPIRED"] === "1" && !(await isDue(pulumi, exists, say))) {
+        return;
+    }
+    const linode = isOnLinode(stack) ? new Teardown(pulumi, say) : undefined;
+    await linode?.look();
+    if (exists) {
         await recover(pulumi, say);
+        await (linode ? removeStraysAtLinode(pulumi, say) : undefined);
         say(`pulumi destroy (stack ${stack})`);
-        const outcome = await pulumi.operate("destroy", ["--yes", "--skip-preview", "--suppress-outputs"]);
+        const options = ["--yes", "--skip-preview", "--suppress-outputs"];
+        const outcome = await pulumi.operate("destroy", options, { errors: linode !== undefined });
+        linodeAdvice(outcome.errors, stack).forEach(say);
         if (outcome.interrupted || !force) {
             judgeOutcome(stack, "destroy", outcome);
         }
+    } else if (!force) {
+        await refuseStrangers(stack);
+        linode?.refuse(
+            `if another checkout made them, run "make down STACK=${stack}" there; otherwise "make down STACK=${stack} FORCE=1" removes them`,
+        );
+    }
+    // While the stack is there its token can be read, also by the next attempt.
+    await linode?.settle({ force });
+    if (exists) {
         const rm = ["stack", "rm", stack, "--yes", "--preserve-config", ...(force ? ["--force"] : [])];
         await pulumi.capture(rm, `the state of ${stack} cannot be removed`);
         if (pulumi.backend.ours) {
             forgetStack(stack);
         }
-    } else if (!force) {
-        await refuseStrangers(stack);
     }
     const left = await objectsOf(stack);
     if (left.length > 0) {
@@ -101,9 +126,35 @@ async function down(stack) {
             );
         }
     }
+    linode?.requireAnswer({ force });
     say(
         `the stack ${stack} and its state are gone: "pulumi stack rm" is done, too. Cached images and tools stay for the next time ("make clean" removes them)`,
     );
+}
+
+/**
+ * EXPIRED=1: whether the stack's time to live is over. A stack without one never ends by itself.
+ * @param {import("./pulumi").Pulumi} pulumi
+ * @param {boolean} exists
+ * @param {(line: string) => void} say
+ */
+async function isDue(pulumi, exists, say) {
+    const { stack } = pulumi;
+    if (!exists) {
+        say(`there is no stack ${stack}, so there is nothing that could have expired`);
+        return false;
+    }
+    const lifetime = await lifetimeOf(pulumi, await outputsOf(pulumi));
+    const now = new Date();
+    if (hasExpired(lifetime, now)) {
+        return true;
+    }
+    say(
+        lifetime?.expires === undefined
+            ? `the stack ${stack} stays: it has no time to live (gatehouse:linode.ttl)`
+            : `the stack ${stack} stays: its time to live ends in ${span(Date.parse(lifetime.expires) - now.getTime())} (${lifetime.expires})`,
+    );
+    return false;
 }
 
 /**
@@ -133,34 +184,48 @@ async function refuseConflicts(stack, say) {
 }
 
 /**
- * The stack's `urls`: read from the state where it is ours, which saves half a second.
+ * The stack's outputs: read from the state where it is ours, which saves half a second.
  * @param {import("./pulumi").Pulumi} pulumi
  * @returns {Promise<Record<string, unknown>>}
  */
-async function urlsOf(pulumi) {
+async function outputsOf(pulumi) {
     if (pulumi.backend.ours) {
-        const stack = (readState(pulumi.stack)?.checkpoint?.latest?.resources ?? []).find(
-            (/** @type {{ type: string }} */ { type }) => type === "pulumi:pulumi:Stack",
-        );
-        return stack?.outputs?.urls ?? {};
+        return outputsInState(pulumi.stack);
     }
     const { stdout } = await pulumi.capture(
         ["stack", "output", "--json", "--stack", pulumi.stack],
         "the outputs cannot be read",
     );
-    return JSON.parse(stdout).urls ?? {};
+    return JSON.parse(stdout);
 }
 
-/** @param {Record<string, unknown>} urls */
+/** @param {string} stack @returns {Record<string, unknown>} */
+function outputsInState(stack) {
+    return resourcesIn(stack).find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {};
+}
+
+/** @param {unknown} urls */
 function printUrls(urls) {
-    const entries = Object.entries(urls).filter(([, url]) => typeof url === "string");
+    const entries = Object.entries(urls ?? {}).filter(([, url]) => typeof url === "string");
     const width = Math.max(0, ...entries.map(([name]) => name.length));
     console.log(["", ...entries.map(([name, url]) => `  ${name.padEnd(width)}  ${url}`), ""].join("\n"));
 }
 
+/**
+ * @param {string} stack
+ * @param {Record<string, unknown>} outputs
+ * @param {(line: string) => void} say
+ */
+function warnIfExpired(stack, outputs, say) {
+    const warning = expiryWarning(stack, readLifetime(outputs["lifetime"]), new Date());
+    if (warning !== undefined) {
+        say(`warning: ${warning}`);
+    }
+}
+
 /** @param {string} stack */
 async function outputs(stack) {
-    const ready = await setUp({ ...needsOf(labOf(stack)), plugins: [] }, { docker: false });
+    const ready = await setUp({ ...needsOfStack(stack), plugins: [] }, { docker: false });
     const pulumi = new Pulumi(stack, ready);
     if (!(await pulumi.exists())) {
         throw new UserError(`STACK=${stack}: the stack is not up`, `run "make up STACK=${stack}" first`);
@@ -170,6 +235,7 @@ async function outputs(stack) {
         ["stack", "output", "--json", "--stack", stack, ...secrets],
         "the outputs cannot be read",
     );
+    warnIfExpired(stack, JSON.parse(stdout), (line) => ready.progress.line(line));
     process.stdout.write(stdout);
 }
 
@@ -178,8 +244,12 @@ async function outputs(stack) {
  * @param {string} stack
  */
 async function env(stack) {
-    const ready = await setUp(needsOf(labOf(stack)), { images: false, quiet: true });
-    const { additions } = new Pulumi(stack, ready);
+    const ready = await setUp(needsOfStack(stack), { images: false, quiet: true });
+    const { additions, backend } = new Pulumi(stack, ready);
+    if (backend.ours) {
+        // Elsewhere the state would take a second to ask.
+        warnIfExpired(stack, outputsInState(stack), (line) => ready.progress.line(line));
+    }
     for (const [name, value] of Object.entries(additions)) {
         if (name !== "PATH") {
             console.log(`export ${name}='${value?.replace(/'/g, "'\\''")}'`);
@@ -197,23 +267,25 @@ async function setupOnly(args) {
 }
 
 /**
- * `images [--print NAME] [NAME …]`: without names those of every lab. Also run by the program itself, where it
- * has to be quick when there is nothing to do.
+ * `images [--print] [NAME …] [TOOL=VERSION …]`: without names those of every lab; with versions where others than the
+ * pinned ones are wanted. Also run by the program itself, where it has to be quick when there is nothing to do.
  * @param {string[]} args
  */
 async function images(args) {
     const { imageReference } = require("./images");
-    const names = args.filter((arg) => !arg.startsWith("--"));
+    const choice = choiceFrom(args.filter((arg) => arg.includes("=")));
+    const names = args.filter((arg) => !arg.startsWith("--") && !arg.includes("="));
     const wanted = names.length > 0 ? names : needsOf("test").images;
     if (args.includes("--print")) {
-        wanted.forEach((name) => console.log(imageReference(name)));
+        wanted.forEach((name) => console.log(imageReference(name, choice)));
         return;
     }
     const progress = new Progress();
     const downloader = new Downloader();
     const engine = await askEngine();
     const present = engine.state === "answers" ? engine.images : await ensureDocker(progress);
-    await ensureImages(wanted, present, { progress, downloader, tools: new Tools({ progress, downloader }) });
+    const tools = new Tools({ progress, downloader });
+    await ensureImages(wanted, present, { progress, downloader, tools, choice });
 }
 
 /** For commands that need nothing but the Node packages. */

@@ -7,11 +7,10 @@ const { askEngine, onDebian } = require("./docker");
 const { Downloader } = require("./download");
 const { messageOf } = require("./errors");
 const { cacheDirectory, root } = require("./paths");
-const { findOnPath } = require("./pathtools");
 const { preflight } = require("./preflight");
 const { run } = require("./run");
-const { labOf } = require("./stackfile");
-const { cachedTool } = require("./tools");
+const { labOf, substrateOf, versionsOf } = require("./stackfile");
+const { presentTool } = require("./tools");
 const { needsOf, toolOf } = require("./versions");
 const { withParents, baseImages } = require("./images");
 
@@ -184,17 +183,15 @@ async function cgroups(answers) {
 
 /** @param {string} stack @returns {Promise<Finding[]>} */
 async function tools(stack) {
-    const needs = needsOf(labOf(stack));
+    const needs = needsOf(labOf(stack), undefined, substrateOf(stack));
     const inImages = withParents(needs.images).flatMap((name) => baseImages[name]?.tools ?? []);
+    const choice = (hasYaml() && versionsOf(stack)) || {};
     return Promise.all(
         [...new Set([...needs.tools, ...inImages])].map(async (name) => {
-            const { version } = toolOf(name);
-            const onPath = await findOnPath(name);
-            const where = onPath ?? cachedTool(name);
-            const what =
-                where === undefined
-                    ? `${name} ${version}: will be fetched or built`
-                    : `${name} ${version}: ${where}`;
+            const { version, chosen } = toolOf(name, choice[name]);
+            const where = await presentTool(name, choice[name]);
+            const otherwise = chosen === true ? "will be fetched" : "will be fetched or built";
+            const what = `${name} ${version}: ${where ?? otherwise}`;
             return { level: /** @type {const} */ ("ok"), what };
         }),
     );
@@ -233,13 +230,18 @@ async function downloads() {
     );
 }
 
+/** Whether the Node packages, with which a stack's settings are read, are there. */
+function hasYaml() {
+    return fs.existsSync(`${root}/node_modules/yaml`);
+}
+
 /** @param {string} stack @returns {Promise<Finding[]>} */
 async function conflicts(stack) {
-    if (!fs.existsSync(`${root}/node_modules/yaml`)) {
+    if (!hasYaml()) {
         return [
             {
                 level: "ok",
-                what: "ports and subnet: checked by make up, once the Node packages are installed",
+                what: "ports, subnet and names: checked by make up, once the Node packages are installed",
             },
         ];
     }
@@ -247,7 +249,7 @@ async function conflicts(stack) {
         const findings = await preflight(stack);
         return findings.length > 0
             ? findings
-            : [{ level: "ok", what: `ports and subnet of the stack ${stack}: free` }];
+            : [{ level: "ok", what: `ports, subnet and names of the stack ${stack}: free` }];
     } catch (error) {
         return [{ level: "blocking", what: messageOf(error), remedy: `correct Pulumi.${stack}.yaml` }];
     }

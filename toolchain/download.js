@@ -14,13 +14,17 @@ const connectTimeout = 3;
 const idleTimeout = 15;
 const maximumRedirects = 5;
 
-/** Why something could not be fetched. `unreachable`: the host, not the file, is to blame. */
+/**
+ * Why something could not be fetched. `unreachable`: the host, not the file, is to blame. `missing`: the host has no
+ * such file.
+ */
 class DownloadError extends Error {
-    /** @param {string} message @param {{ unreachable?: boolean }} [more] */
+    /** @param {string} message @param {{ unreachable?: boolean, missing?: boolean }} [more] */
     constructor(message, more = {}) {
         super(message);
         this.name = "DownloadError";
         this.unreachable = more.unreachable === true;
+        this.missing = more.missing === true;
     }
 }
 
@@ -164,7 +168,9 @@ class Downloader {
         }
         if (status !== 200) {
             response.destroy();
-            throw new DownloadError(`${url}: the server answered ${status}`);
+            throw new DownloadError(`${url}: the server answered ${status}`, {
+                missing: status === 404 || status === 410,
+            });
         }
         return response;
     }

@@ -16,6 +16,7 @@ const { withWorkFolder } = require("./workspace");
  * @property {import("./progress").Progress} progress
  * @property {import("./download").Downloader} downloader
  * @property {import("./tools").Tools} tools
+ * @property {import("./choice").Choice} [choice] versions of tools, where others than the pinned ones are wanted
  */
 
 /**
@@ -27,7 +28,7 @@ const { withWorkFolder } = require("./workspace");
 async function ensureImages(names, present, context) {
     /** @type {Map<string, Promise<unknown>>} */
     const builds = new Map();
-    const missing = withParents(names).filter((name) => !present.has(imageReference(name)));
+    const missing = withParents(names).filter((name) => !present.has(imageReference(name, context.choice)));
     // A parent is only needed to build a child: an image that is there does not miss its own.
     const needed = withParents(names.filter((name) => missing.includes(name))).filter((name) =>
         missing.includes(name),
@@ -52,9 +53,11 @@ async function buildLocked(name, parent, context) {
     const tools =
         name === "root"
             ? []
-            : await Promise.all(imageOf(name).tools.map((tool) => context.tools.ensure(tool)));
+            : await Promise.all(
+                  imageOf(name).tools.map((tool) => context.tools.ensure(tool, context.choice?.[tool])),
+              );
     await parent;
-    const reference = imageReference(name);
+    const reference = imageReference(name, context.choice);
     await context.progress.task(`image ${name}`, (step) =>
         withLock(
             `image-${reference}`,
@@ -65,7 +68,8 @@ async function buildLocked(name, parent, context) {
                 if (name === "root") {
                     await makeRootImage(reference, context.downloader, step);
                 } else {
-                    await build(name, reference, tools, step);
+                    const base = imageReference(imageOf(name).parent, context.choice);
+                    await build(name, { reference, parent: base, tools }, step);
                 }
             },
             (holder) => step.say(`waiting for ${holder}, which is building it`),
@@ -80,11 +84,10 @@ async function exists(reference) {
 
 /**
  * @param {string} name
- * @param {string} reference
- * @param {string[]} tools files
+ * @param {{ reference: string, parent: string, tools: string[] }} what `parent`: its reference; `tools`: files
  * @param {import("./progress").Step} step
  */
-async function build(name, reference, tools, step) {
+async function build(name, { reference, parent, tools }, step) {
     const image = imageOf(name);
     const log = inCache("logs", `image-${name}.log`);
     fs.rmSync(log, { force: true });
@@ -97,7 +100,7 @@ async function build(name, reference, tools, step) {
         for (const file of tools) {
             link(fs.realpathSync(file), path.join(context, "tools", path.basename(file)));
         }
-        await mustRun("docker", buildArguments(reference, imageReference(image.parent), context), {
+        await mustRun("docker", buildArguments(reference, parent, context), {
             what: `the image ${name} cannot be built`,
             remedy: "read the log, then run the command again; finished steps are not repeated",
             log,

@@ -26,6 +26,7 @@ const baseImages = {
         parent: "machine-nomad",
         tools: ["consul-template"],
     },
+    "machine-rehearsal": { context: "images/machine-rehearsal", parent: "machine-routed", tools: [] },
     registry: { context: "images/registry", parent: "base", tools: [] },
     node: { context: "images/node", parent: "base", tools: [] },
     pause: { context: "images/pause", parent: "base", tools: [] },
@@ -46,6 +47,8 @@ const baseImages = {
 /** How the root image is made (toolchain/rootimage.js): raise it when that changes. */
 const rootRecipe = 1;
 
+/** @typedef {import("./choice").Choice} Choice */
+
 /** @type {Map<string, string>} */
 const references = new Map();
 
@@ -53,13 +56,15 @@ const references = new Map();
  * The reference `gatehouse/<name>:<hash>` of a base image. The hash covers everything that decides its content, so
  * an image that exists under its reference is up to date. Neither Docker nor the network is asked.
  * @param {string} name
+ * @param {Choice} [choice] versions of tools, where others than the pinned ones are wanted
  * @returns {string}
  */
-function imageReference(name) {
-    let reference = references.get(name);
+function imageReference(name, choice = {}) {
+    const key = `${name} ${JSON.stringify(choice)}`;
+    let reference = references.get(key);
     if (reference === undefined) {
-        reference = name === "root" ? rootReference() : computeReference(name);
-        references.set(name, reference);
+        reference = name === "root" ? rootReference() : computeReference(name, choice);
+        references.set(key, reference);
     }
     return reference;
 }
@@ -68,10 +73,13 @@ function rootReference() {
     return `gatehouse/root:${versions.debian}-${digest([`recipe ${rootRecipe}`, hostArchitecture()])}`;
 }
 
-/** @param {string} name */
-function computeReference(name) {
+/** @param {string} name @param {Choice} choice */
+function computeReference(name, choice) {
     const image = imageOf(name);
-    const parts = [imageReference(image.parent), ...image.tools.map((tool) => `${tool} ${keyOf(tool)}`)];
+    const parts = [
+        imageReference(image.parent, choice),
+        ...image.tools.map((tool) => `${tool} ${keyOf(tool, choice[tool])}`),
+    ];
     for (const file of contextFiles(image)) {
         const full = path.join(root, image.context, file);
         const executable = (fs.statSync(full).mode & 0o111) !== 0;

@@ -29,12 +29,22 @@ function inCache(...parts) {
     return file;
 }
 
-/** State, passphrase and build results of this checkout; ignored by git. */
-const stateDirectory = path.join(root, ".gatehouse");
+/** State, passphrase and build results of this checkout; ignored by git. GATEHOUSE_STATE names another folder. */
+const stateDirectory = process.env["GATEHOUSE_STATE"]
+    ? path.resolve(process.env["GATEHOUSE_STATE"])
+    : path.join(root, ".gatehouse");
+
+/**
+ * Where the files Pulumi.<stack>.yaml are, with the project's Pulumi.yaml. GATEHOUSE_STACK_FILES names another folder
+ * than the checkout, for stacks that are to leave the checkout's own files alone.
+ */
+const stackFolder = process.env["GATEHOUSE_STACK_FILES"]
+    ? path.resolve(process.env["GATEHOUSE_STACK_FILES"])
+    : root;
 
 /** @returns {"amd64" | "arm64"} Go's and Docker's name of this processor */
 function hostArchitecture() {
     return process.arch === "arm64" ? "arm64" : "amd64";
 }
 
-module.exports = { root, cacheDirectory, inCache, stateDirectory, hostArchitecture };
+module.exports = { root, cacheDirectory, inCache, stateDirectory, stackFolder, hostArchitecture };

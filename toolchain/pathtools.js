@@ -20,10 +20,11 @@ const versionArguments = { pulumi: ["version"], etcdctl: ["version"], traefik: [
  * The fitting program of this name on PATH, or undefined.
  * @param {string} name
  * @param {NodeJS.ProcessEnv} [env]
+ * @param {string} [chosen] another version than the pinned
  * @returns {Promise<string | undefined>}
  */
-async function findOnPath(name, env = process.env) {
-    const tool = toolOf(name);
+async function findOnPath(name, env = process.env, chosen) {
+    const tool = toolOf(name, chosen);
     const platform = platformOf(tool);
     if (platform.os !== process.platform || platform.arch !== hostArchitecture()) {
         return undefined; // What is installed here does not run in the machines.

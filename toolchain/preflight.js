@@ -5,6 +5,7 @@ const fs = require("node:fs");
 const net = require("node:net");
 const os = require("node:os");
 const { setTimeout: sleep } = require("node:timers/promises");
+const { existingObjects, nameFindings, wantedObjects } = require("./names");
 const { wantedPorts } = require("./ports");
 const { run } = require("./run");
 const { project, settingsOf } = require("./stackfile");
@@ -18,7 +19,7 @@ const { project, settingsOf } = require("./stackfile");
  */
 
 /**
- * What would make `up` fail because something else on this computer has the stack's ports or addresses.
+ * What would make `up` fail because something else on this computer has the stack's ports, addresses or names.
  * @param {string} stack
  * @returns {Promise<Finding[]>}
  */
@@ -27,11 +28,16 @@ async function preflight(stack) {
     if ((settings["substrate"] ?? "docker") !== "docker") {
         return [];
     }
-    const [clashes, networks] = await Promise.all([
+    const [clashes, networks, objects] = await Promise.all([
         settledPortFindings(stack, wantedPorts(settings)),
         dockerNetworks(),
+        existingObjects(),
     ]);
-    return [...clashes, ...subnetFindings(stack, settings["network"]?.subnet, networks, hostRoutes())];
+    return [
+        ...clashes,
+        ...subnetFindings(stack, settings["network"]?.subnet, networks, hostRoutes()),
+        ...nameFindings(stack, wantedObjects(stack, settings), objects),
+    ];
 }
 
 /** @typedef {{ name: string, stack: string, ports: string }} Container */

@@ -3,9 +3,11 @@
 
 const { spawn } = require("node:child_process");
 const fs = require("node:fs");
+const os = require("node:os");
+const path = require("node:path");
 const { chooseBackend, pulumiEnvironment, stateFile } = require("./backend");
 const { UserError } = require("./errors");
-const { root } = require("./paths");
+const { root, stackFolder } = require("./paths");
 const { mustRun } = require("./run");
 const { configFileFor, moveSalt, stackFile } = require("./stackfile");
 
@@ -53,6 +55,8 @@ class Pulumi {
         await this.capture(
             ["stack", "init", this.stack, "--no-select"],
             `the stack ${this.stack} cannot be made`,
+            // It writes a new stack's salt beside the project's file.
+            { cwd: stackFolder },
         );
         if (this.backend.ours) {
             this.configFile = moveSalt(this.stack, before);
@@ -60,14 +64,15 @@ class Pulumi {
     }
 
     configArguments() {
-        return this.configFile === stackFile(this.stack) ? [] : ["--config-file", this.configFile];
+        const byDefault = path.join(root, `Pulumi.${this.stack}.yaml`);
+        return this.configFile === byDefault ? [] : ["--config-file", this.configFile];
     }
 
     /**
      * Runs a command whose output is read.
      * @param {string[]} args
      * @param {string} what
-     * @param {{ input?: string }} [options]
+     * @param {{ input?: string, cwd?: string }} [options]
      */
     capture(args, what, options = {}) {
         return mustRun(this.command, [...args, "--non-interactive"], {
@@ -82,13 +87,53 @@ class Pulumi {
      * Runs an operation on the stack in front of the user.
      * @param {string} operation `up`, `preview`, `destroy`
      * @param {string[]} args
-     * @returns {Promise<{ code: number, interrupted: boolean }>}
+     * @param {{ errors?: boolean }} [options] `errors`: whether the engine's error messages are wanted
+     * @returns {Promise<{ code: number, interrupted: boolean, errors: string[] }>} `errors`: each with its resource
      */
-    operate(operation, args) {
+    async operate(operation, args, { errors = false } = {}) {
         const all = [operation, "--stack", this.stack, ...this.configArguments(), ...args];
         const terminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
-        return inForeground(this.command, terminal ? all : [...all, "--non-interactive"], this.env, terminal);
+        const run = (/** @type {string[]} */ more, /** @type {NodeJS.ProcessEnv} */ env) =>
+            inForeground(
+                this.command,
+                [...all, ...more, ...(terminal ? [] : ["--non-interactive"])],
+                env,
+                terminal,
+            );
+        if (!errors) {
+            return { ...(await run([], this.env)), errors: [] };
+        }
+        // What Pulumi prints belongs to the terminal; the engine writes its events to a file as well.
+        const folder = fs.mkdtempSync(path.join(os.tmpdir(), "gatehouse-events-"));
+        try {
+            const file = path.join(folder, "events");
+            const env = { ...this.env, PULUMI_DEBUG_COMMANDS: "true" };
+            const outcome = await run(["--event-log", file], env);
+            return { ...outcome, errors: outcome.code === 0 ? [] : errorsIn(file) };
+        } finally {
+            fs.rmSync(folder, { recursive: true, force: true });
+        }
     }
+}
+
+/**
+ * The error messages in a file of the engine's events, one event a line.
+ * @param {string} file
+ * @returns {string[]}
+ */
+function errorsIn(file) {
+    const text = fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "";
+    return text.split("\n").flatMap((line) => {
+        if (!line.includes('"diagnosticEvent"')) {
+            return [];
+        }
+        try {
+            const { severity, urn = "", message = "" } = JSON.parse(line).diagnosticEvent;
+            return severity === "error" ? [`${urn}: ${message}`] : [];
+        } catch {
+            return []; // The end of a run that was killed.
+        }
+    });
 }
 
 /**
@@ -153,7 +198,7 @@ function judgeOutcome(stack, operation, { code, interrupted }) {
         throw new UserError(
             `pulumi ${operation} failed (see above)`,
             operation === "destroy"
-                ? `"make down${variable}" tries again; "make down${variable} FORCE=1" removes the stack's containers, networks, volumes and state without asking the clusters`
+                ? `"make down${variable}" tries again; "make down${variable} FORCE=1" removes the stack's containers, networks, volumes (on Linode: everything with its tag) and state without asking the clusters`
                 : `correct the cause and run "make up${variable}" again: it goes on from here; "make down${variable}" removes what was made`,
         );
     }

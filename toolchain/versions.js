@@ -14,8 +14,10 @@ const { hostArchitecture, root } = require("./paths");
  * @property {"exact" | "newer" | "beside pulumi"} accept which version on PATH will do
  * @property {import("./gobuild").GoSource} [go]
  * @property {import("./wheel").WheelSource} [wheel]
+ * @property {boolean} [chosen] not the pinned version: the vendor alone has it
  *
  * @typedef {{ tools: string[], images: string[], plugins: string[] }} Needs
+ * @typedef {{ linode?: Partial<Needs> }} Elsewhere what of its needs is another on a substrate other than Docker
  * @typedef {{ subnet: string, ports: Record<string, number>, servers: { count?: number } }} Place where a lab is on
  * this computer by default, and how many servers it has
  */
@@ -23,11 +25,15 @@ const { hostArchitecture, root } = require("./paths");
 /** @type {{ tools: Record<string, Tool>, plugins: Record<string, string>, node: string, debian: string }} */
 const versions = JSON.parse(fs.readFileSync(path.join(__dirname, "versions.json"), "utf8"));
 
-/** @type {Record<string, Needs & Partial<Place>>} */
+/** @type {Record<string, Needs & Partial<Place> & Elsewhere>} */
 const labs = JSON.parse(fs.readFileSync(path.join(__dirname, "labs.json"), "utf8"));
 
-/** @param {string} name */
-function toolOf(name) {
+/**
+ * @param {string} name
+ * @param {string} [version] another one than the pinned
+ * @returns {Tool}
+ */
+function toolOf(name, version) {
     const tool = versions.tools[name];
     if (tool === undefined) {
         throw new UserError(
@@ -35,11 +41,15 @@ function toolOf(name) {
             `the tools are ${Object.keys(versions.tools).join(", ")}`,
         );
     }
+    if (version !== undefined && version !== tool.version) {
+        // Module and wheel are pinned: they hold no other version.
+        return { version, for: tool.for, accept: "exact", chosen: true };
+    }
     return tool;
 }
 
 /** Entries of labs.json that are no labs. */
-const notLabs = ["$comment", "test", "bench"];
+const notLabs = ["$comment", "test", "bench", "snapshots", "rehearsal"];
 
 /** @param {string} name */
 function isLab(name) {
@@ -47,18 +57,20 @@ function isLab(name) {
 }
 
 /**
- * What a lab (or `test`, or `bench`) needs before Pulumi runs.
+ * What a lab (or `test`, `bench`, `snapshots`, `rehearsal`) needs before Pulumi runs.
  * @param {string} lab
  * @param {string} [where] what names the lab, for the error
+ * @param {string} [substrate] where the lab runs; of one that is unknown the program says so
  * @returns {Needs}
  */
-function needsOf(lab, where = "gatehouse:lab") {
+function needsOf(lab, where = "gatehouse:lab", substrate = "docker") {
     const needs = labs[lab];
     if (needs === undefined || !Array.isArray(needs.tools)) {
         const known = Object.keys(labs).filter(isLab);
         throw new UserError(`${where}: there is no lab named ${lab}`, `choose one of ${known.join(", ")}`);
     }
-    return needs;
+    const { tools, images, plugins } = { ...needs, ...(substrate === "linode" ? needs.linode : {}) };
+    return { tools, images, plugins };
 }
 
 /** @param {string} lab @returns {Place} */
@@ -76,9 +88,10 @@ function platformOf(tool) {
 /**
  * A short hash over everything that decides what the tool's file holds: the name of its folder in the cache.
  * @param {string} name
+ * @param {string} [version] another one than the pinned
  */
-function keyOf(name) {
-    const tool = toolOf(name);
+function keyOf(name, version) {
+    const tool = toolOf(name, version);
     const source = { ...(tool.go ?? tool.wheel), minutes: undefined };
     const hash = crypto.createHash("sha256").update(JSON.stringify([tool.version, source, platformOf(tool)]));
     if (tool.go !== undefined) {

@@ -42,8 +42,12 @@ export class ApplicationImages extends pulumi.ComponentResource {
         super("gatehouse:images:ApplicationImages", name, {}, opts);
 
         const platform = ownPlatform(args.architecture);
-        const build = (image: string, context: string, parent: string, tag: string): docker.Image =>
-            new docker.Image(
+        // Images with the same base are pushed one after the other: its layers, the most of them, are compressed and sent
+        // with the first, and the registry mounts them for the others.
+        const latest = new Map<string, docker.Image>();
+        const build = (image: string, context: string, parent: string, tag: string): docker.Image => {
+            const before = latest.get(parent);
+            const built = new docker.Image(
                 `${name}-${image}`,
                 {
                     imageName: pulumi.interpolate`${args.registry.pushAddress}/${image}:${tag}`,
@@ -54,8 +58,14 @@ export class ApplicationImages extends pulumi.ComponentResource {
                         args: { PARENT: parent },
                     },
                 },
-                { parent: this, dependsOn: [args.registry.ready, ...args.basesReady] },
+                {
+                    parent: this,
+                    dependsOn: [args.registry.ready, ...args.basesReady, ...(before ? [before] : [])],
+                },
             );
+            latest.set(parent, built);
+            return built;
+        };
 
         const images = new Map(
             (args.applications ?? jobApplications).map((application) => [

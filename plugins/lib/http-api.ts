@@ -19,6 +19,8 @@ export interface HttpApiOptions {
 
 export interface RequestOptions {
     query?: Record<string, string | number | boolean | undefined>;
+    /** Added to the API's own. */
+    headers?: Record<string, string>;
     /** Sent as JSON. */
     body?: unknown;
     signal?: AbortSignal;
@@ -33,6 +35,7 @@ export class HttpError extends Error {
         readonly status: number,
         /** What the other side said, trimmed, and what to do about it where that is known. */
         readonly answer: string,
+        readonly headers: http.IncomingHttpHeaders = {},
     ) {
         super(message);
         this.name = "HttpError";
@@ -101,6 +104,7 @@ export class HttpApi {
                 `${this.options.name} answered ${method} ${url.pathname} with ${status}: ${answer}`,
                 status,
                 answer,
+                headers,
             );
         }
         return { body: parse(text) as T, headers };
@@ -124,6 +128,7 @@ export class HttpApi {
                 timeout,
                 headers: {
                     ...this.options.headers,
+                    ...options.headers,
                     ...(body === undefined
                         ? {}
                         : { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(body) }),

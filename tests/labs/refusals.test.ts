@@ -25,15 +25,16 @@ describe("refusals", function () {
     after("remove what is left", () => stack.startAfresh());
 
     /** `make up` fails with all of these in what it says, and has made nothing. */
-    async function refuses(settings: Settings, ...said: RegExp[]): Promise<void> {
-        stack.configure(settings);
-        const text = await stack.refused("up");
+    async function refusedBy(by: Stack, settings: Settings, ...said: RegExp[]): Promise<void> {
+        by.configure(settings);
+        const text = await by.refused("up");
         for (const pattern of said) {
             assert.match(text, pattern, `it does not say ${pattern}:\n${tail(text)}`);
         }
         assert.doesNotMatch(text, /\n\s+at .*\(.*:\d+:\d+\)/, `a stack trace is no help:\n${tail(text)}`);
-        assert.deepEqual(await stack.inventory(), nothing);
+        assert.deepEqual(await by.inventory(), nothing);
     }
+    const refuses = (settings: Settings, ...said: RegExp[]) => refusedBy(stack, settings, ...said);
 
     it("names all wrong settings together", () =>
         refuses(
@@ -95,6 +96,46 @@ describe("refusals", function () {
 
         it("is named with its setting and the network that has it", async () =>
             refuses({}, /gatehouse:network\.subnet/, new RegExp(other)));
+    });
+
+    describe("a name that is taken", () => {
+        const volume = stack.object("registry");
+        before(() => docker("volume", "create", volume));
+        after(() => docker("volume", "rm", volume));
+
+        it("is named with whose it is and the remedy", () =>
+            refuses(
+                {},
+                new RegExp(
+                    `there is a volume named ${volume} already, and nothing of Gatehouse's has made it`,
+                ),
+                new RegExp(`what to do: .*docker volume rm ${volume}`),
+            ));
+    });
+
+    describe("versions that cannot be", () => {
+        const routed = new Stack("e2e-refused-routed", {
+            ...places["e2e-routed"],
+            subnet: "10.214.2.0/24",
+            portOffset: 11_000,
+        });
+        after(() => routed.startAfresh());
+
+        it("are named when they are none, or too old", () =>
+            refusedBy(
+                routed,
+                { versions: { consul: "1.2", nomad: "1.5.0" } },
+                /gatehouse:versions\.consul: must be a released version such as /,
+                /gatehouse:versions\.nomad: must be at least 1\.7\.0/,
+            ));
+
+        it("are named when the vendor has them not, or is out of reach, by a preview as well", async () => {
+            const said =
+                /gatehouse:versions\.consul: (unknown version 1\.99\.99|consul 1\.99\.99 cannot be had)/;
+            const remedy = /what to do: .*releases\.hashicorp\.com/;
+            await refusedBy(routed, { versions: { consul: "1.99.99" } }, said, remedy);
+            assert.match(await routed.refused("preview"), said);
+        });
     });
 
     it("says what to do when no Docker engine answers", async () => {

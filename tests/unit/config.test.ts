@@ -43,8 +43,8 @@ describe("configuration", () => {
             for (const lab of labs) {
                 const defaults = plain(parseConfig({ lab })) as Record<string, unknown>;
                 for (const [key, value] of documented.filter(([key]) => key in defaults)) {
-                    // Labs differ in these: what they share is no default at all.
-                    const own = ["lab", "network", "ports", "servers"].includes(key);
+                    // Labs differ in these, or they stand in toolchain/versions.json: what is shared is no default.
+                    const own = ["lab", "network", "ports", "servers", "versions"].includes(key);
                     assert.deepEqual(value, own && key !== "lab" ? {} : own ? "nomad" : defaults[key], key);
                 }
             }
@@ -66,6 +66,7 @@ describe("configuration", () => {
     it("reads the stack files in the repository", () => {
         for (const [stack, lab] of [
             ["dev", "nomad"],
+            ["linode", "nomad"],
             ["sticky", "sticky"],
             ["template", "template"],
         ]) {

@@ -25,6 +25,7 @@ interface Update {
     MaxParallel: number;
     ProgressDeadline: number;
     HealthyDeadline: number;
+    MinHealthyTime: number;
 }
 interface Group {
     Name: string;
@@ -39,7 +40,7 @@ interface Group {
         Config: { image: string; privileged?: boolean };
         Resources: { CPU: number; MemoryMB: number };
     }[];
-    Constraints: { LTarget: string; RTarget: string }[] | null;
+    Constraints: { LTarget: string; RTarget: string; Operand: string }[] | null;
 }
 interface Job {
     /** Holds for every group. */
@@ -190,13 +191,41 @@ describe("the job files", () => {
     });
 
     it("pin what has static ports to a machine only when told to", async () => {
-        for (const file of ["haproxy.nomad.hcl", "countdash.nomad.hcl"]) {
+        for (const [file, one] of [
+            ["haproxy.nomad.hcl", { nodes: '["client-1"]' }],
+            ["countdash.nomad.hcl", { node: "client-1" }],
+        ] as const) {
             const constraints = async (variables: Record<string, string>) =>
                 (await parse(file, variables)).TaskGroups.flatMap((group) => group.Constraints ?? []);
             assert.deepEqual(await constraints({}), []);
-            const [pin, ...others] = await constraints({ node: "client-1" });
+            const [pin, ...others] = await constraints(one);
             assert.deepEqual([pin?.LTarget, pin?.RTarget], ["${node.unique.name}", "client-1"]);
             assert.deepEqual(others, []);
         }
+    });
+
+    it("run HAProxy on each of several machines, one after the other, slowly enough for a balancer in front", async () => {
+        const second = 1e9;
+        const one = await parse("haproxy.nomad.hcl", { nodes: '["client-1"]' });
+        assert.deepEqual([one.TaskGroups[0]?.Count, one.Update.MinHealthyTime], [1, second]);
+        const two = await parse("haproxy.nomad.hcl", {
+            nodes: '["client-1", "client-2"]',
+            proxy_sources: '["192.168.255.0/24"]',
+        });
+        assert.deepEqual(
+            [two.TaskGroups[0]?.Count, two.Update.MaxParallel, two.Update.MinHealthyTime],
+            [2, 1, 10 * second],
+        );
+        assert.deepEqual(
+            two.TaskGroups[0]?.Constraints?.map(({ LTarget, RTarget, Operand }) => [
+                LTarget,
+                Operand,
+                RTarget,
+            ]),
+            [
+                ["${node.unique.name}", "set_contains_any", "client-1,client-2"],
+                ["", "distinct_hosts", "true"],
+            ],
+        );
     });
 });

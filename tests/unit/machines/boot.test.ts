@@ -1,21 +1,23 @@
 import * as assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
 
-import { type CloudConfig, dockerRole, machineConfig, renderUserData, unit } from "../../../cloud-init";
-import { consulNode } from "../../../components/clusters/consul";
-import { nomadNode } from "../../../components/clusters/nomad";
+import * as pulumi from "@pulumi/pulumi";
+
+import {
+    type CloudConfig,
+    consulHost,
+    dockerRole,
+    machineConfig,
+    nomadHost,
+    registryHost,
+    unit,
+} from "../../../cloud-init";
+import { configureScript } from "../../../components/clusters/configure";
+import { openNode } from "../../../components/clusters/open-node";
 import { readinessCommand } from "../../../components/clusters/readiness";
-import { dataSource, systemdInContainer } from "../../../components/machines/docker-machine";
 import { run } from "../../support/command";
 import { docker } from "../../support/docker";
 import { eventually } from "../../support/poll";
-
-// eslint-disable-next-line @typescript-eslint/no-require-imports
-const { imageReference } = require("../../../toolchain/images.js") as {
-    imageReference(name: string): string;
-};
+import { boot } from "./boot";
 
 const node = { name: "server-1", address: "0.0.0.0" };
 
@@ -32,6 +34,14 @@ describe("a machine that boots", function () {
         });
         return run("docker", ["exec", "--interactive", name, "sh", "-c", create], { input: stdin });
     };
+    const configure = async (args: Parameters<typeof openNode>[0]) => {
+        const { create, stdin } = configureScript({ machine: node, configuration: openNode(args) });
+        const input = await new Promise<string>((resolve) => pulumi.unsecret(stdin).apply(resolve));
+        return run("docker", ["exec", "--interactive", name, "sh", "-c", create], { input });
+    };
+
+    const bootAs = (config: CloudConfig) =>
+        boot({ name, hostname: node.name, config: { ...config, preserve_hostname: true } });
 
     afterEach(() => run("docker", ["rm", "--force", "--volumes", name]));
 
@@ -39,38 +49,41 @@ describe("a machine that boots", function () {
         // Docker chooses the address here; the agents find it as they would on a cloud.
         const address = "{{ GetPrivateIP }}";
         const me = { ...node, address };
-        await boot(
-            name,
-            machineConfig(
-                dockerRole(),
-                consulNode({ datacenter: "dc1", node: me, servers: [me] }),
-                nomadNode({
-                    datacenter: "dc1",
-                    node: me,
-                    servers: [me],
-                    client: { sidecarImage: "envoy:none", infraImage: "pause:none" },
-                }),
-            ),
-        );
+        await bootAs(machineConfig(consulHost(), nomadHost({ client: true }), dockerRole()));
         const whenReady = async () => {
             await eventually("the document has been read", () =>
                 docker("exec", name, "test", "-x", readyProgram),
             );
             const booted = await ready(90);
             assert.equal(booted.code, 0, booted.output);
-            const { bootSeconds } = JSON.parse(booted.stdout) as { bootSeconds: number };
-            assert.ok(bootSeconds > 0 && bootSeconds < 90, booted.stdout);
+            return (JSON.parse(booted.stdout) as { bootSeconds: number }).bootSeconds;
+        };
+        const formed = async () => {
             const consul = await clusterReady("consul-ready.py", 8500, []);
             assert.equal(consul.code, 0, consul.output);
             const nomad = await clusterReady("nomad-ready.py", 4646, [node.name]);
             assert.equal(nomad.code, 0, nomad.output);
         };
-        await whenReady();
+        const bootSeconds = await whenReady();
+        assert.ok(bootSeconds > 0 && bootSeconds < 90, `${bootSeconds}`);
+        // Nobody has told it of its cluster yet.
+        await assert.rejects(docker("exec", name, "pgrep", "-x", "consul|nomad"));
+        const told = await configure({
+            datacenter: "dc1",
+            node: me,
+            servers: [me],
+            client: { sidecarImage: "envoy:none", infraImage: "pause:none" },
+        });
+        assert.equal(told.code, 0, told.output);
+        await formed();
 
         await docker("exec", name, "consul", "kv", "put", "kept", "yes");
         const before = await docker("exec", name, "nomad", "node", "status", "-self", "-json");
         await docker("restart", name);
-        await whenReady();
+        // cloud-init has done all that its document says, and so has it before the machine even boots.
+        assert.ok((await whenReady()) < 1);
+        await assert.rejects(docker("exec", name, "systemctl", "is-active", "cloud-init.target"));
+        await formed();
         assert.equal((await docker("exec", name, "consul", "kv", "get", "kept")).trim(), "yes");
         const after = await docker("exec", name, "nomad", "node", "status", "-self", "-json");
         assert.equal(JSON.parse(after).ID, JSON.parse(before).ID);
@@ -85,7 +98,7 @@ describe("a machine that boots", function () {
             "RestartSec=200ms",
             "",
         ].join("\n");
-        await boot(name, machineConfig({ write_files: unit("broken.service", service) }));
+        await bootAs(machineConfig({ write_files: unit("broken.service", service) }));
         await eventually("the document has been read", () =>
             docker("exec", name, "test", "-x", readyProgram),
         );
@@ -97,7 +110,7 @@ describe("a machine that boots", function () {
     });
 
     it("fails with the output of a boot command that failed", async () => {
-        await boot(name, machineConfig({ runcmd: [["sh", "-c", "echo no such vendor; exit 1"]] }));
+        await bootAs(machineConfig({ runcmd: [["sh", "-c", "echo no such vendor; exit 1"]] }));
         await eventually("the document has been read", () =>
             docker("exec", name, "test", "-x", readyProgram),
         );
@@ -105,11 +118,16 @@ describe("a machine that boots", function () {
         assert.equal(result.code, 1, result.output);
         assert.match(result.output, /Machine server-1: cloud-/);
         assert.match(result.output, /no such vendor/);
+        // Another try, should the machine be switched off and on.
+        await docker("restart", name);
+        await eventually("cloud-init runs again", () =>
+            docker("exec", name, "systemctl", "is-active", "cloud-init.target"),
+        );
     });
 
     it("says what it was waiting for when time is up", async () => {
         const service = "[Service]\nType=notify\nExecStart=sh -c 'echo still thinking; sleep 600'\n";
-        await boot(name, machineConfig({ write_files: unit("slow.service", service) }));
+        await bootAs(machineConfig({ write_files: unit("slow.service", service) }));
         await eventually("slow.service has been started", () =>
             docker("exec", name, "pgrep", "-f", "sleep 600"),
         );
@@ -120,42 +138,29 @@ describe("a machine that boots", function () {
     });
 });
 
-const readyProgram = "/usr/local/bin/gatehouse-ready";
+describe("a machine of a rehearsal", function () {
+    this.timeout(180_000);
+    const name = `gatehouse-rehearsal-test-${process.pid}`;
+    afterEach(() => run("docker", ["rm", "--force", "--volumes", name]));
 
-/** What the Docker substrate does, by hand. */
-async function boot(name: string, config: CloudConfig): Promise<void> {
-    const flags = [
-        ...systemdInContainer.capabilities.adds.map((each) => `--cap-add=${each}`),
-        ...systemdInContainer.capabilities.drops.map((each) => `--cap-drop=${each}`),
-        ...systemdInContainer.securityOpts.map((each) => `--security-opt=${each}`),
-        ...Object.keys(systemdInContainer.tmpfs).map((each) => `--tmpfs=${each}`),
-        `--cgroupns=${systemdInContainer.cgroupnsMode}`,
-        `--stop-signal=${systemdInContainer.stopSignal}`,
-        "--tty",
-        "--volume=/var/lib/docker",
-    ];
-    const seed = mkdtempSync(join(tmpdir(), "gatehouse-seed-"));
-    try {
-        for (const [path, content] of Object.entries({
-            "etc/cloud/cloud.cfg.d/90-gatehouse.cfg": dataSource,
-            "var/lib/cloud/seed/nocloud/meta-data": "instance-id: test\nlocal-hostname: server-1\n",
-            "var/lib/cloud/seed/nocloud/user-data": renderUserData({ ...config, preserve_hostname: true }),
-        })) {
-            mkdirSync(dirname(join(seed, path)), { recursive: true });
-            writeFileSync(join(seed, path), content);
-        }
-        await docker(
-            "create",
-            "--name",
-            name,
-            "--hostname",
-            node.name,
-            ...flags,
-            imageReference("machine-nomad"),
+    it("installs nothing, is called what its document says, and has a registry that answers", async () => {
+        const label = "gatehouse-linode-registry";
+        const config = { ...machineConfig(registryHost()), hostname: "registry" };
+        await boot({ name, hostname: label, config, image: "machine-rehearsal", network: "none" });
+        await eventually("the document has been read", () =>
+            docker("exec", name, "test", "-x", readyProgram),
         );
-        await docker("cp", `${seed}/.`, `${name}:/`);
-        await docker("start", name);
-    } finally {
-        rmSync(seed, { recursive: true, force: true });
-    }
-}
+        const booted = await run("docker", ["exec", name, "gatehouse-ready", "60"]);
+        assert.equal(booted.code, 0, booted.output);
+        assert.equal((await docker("exec", name, "hostname")).trim(), "registry");
+        const answer = await docker("exec", name, "curl", "-fsS", "http://127.0.0.1:5000/v2/");
+        assert.equal(answer.trim(), "{}");
+        // No repository was asked, and there is none here.
+        assert.doesNotMatch(
+            await docker("exec", name, "cat", "/var/log/cloud-init-output.log"),
+            /^install:/m,
+        );
+    });
+});
+
+const readyProgram = "/usr/local/bin/gatehouse-ready";

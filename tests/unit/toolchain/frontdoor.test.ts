@@ -5,68 +5,15 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { root } from "../../../toolchain/paths";
-import { versions } from "../../../toolchain/versions";
-
-/**
- * A Pulumi CLI that keeps its state as the real one does, writes down how it was called, and waits or fails on
- * request. What the real one does is the lab test's business; here it is what the front door asks of it.
- */
-const fakePulumi = `#!${process.execPath}
-const fs = require("fs"), path = require("path");
-const args = process.argv.slice(2);
-const log = (line) => fs.appendFileSync(process.env.FAKE_LOG, line + "\\n");
-if (args[0] === "version") { console.log("v${versions.tools["pulumi"]!.version}"); process.exit(0); }
-log(args.join(" "));
-if (process.env.PULUMI_CONFIG_PASSPHRASE_FILE) fs.readFileSync(process.env.PULUMI_CONFIG_PASSPHRASE_FILE);
-const base = new URL(process.env.PULUMI_BACKEND_URL).pathname;
-const state = path.join(base, ".pulumi/stacks/gatehouse/fake.json");
-const read = () => JSON.parse(fs.readFileSync(state, "utf8"));
-const write = (latest) => {
-    fs.mkdirSync(path.dirname(state), { recursive: true });
-    fs.writeFileSync(state, JSON.stringify({ version: 3, checkpoint: { latest } }));
-};
-if (args[0] === "stack" && args[1] === "init") {
-    const file = "Pulumi.fake.yaml";
-    fs.writeFileSync(file, "encryptionsalt: v1:salt\\n" + fs.readFileSync(file, "utf8"));
-    write({ resources: [] });
-} else if (args[0] === "stack" && args[1] === "export") {
-    console.log(JSON.stringify({ version: 3, deployment: read().checkpoint.latest }));
-} else if (args[0] === "stack" && args[1] === "import") {
-    write(JSON.parse(fs.readFileSync(0, "utf8")).deployment);
-} else if (args[0] === "stack" && args[1] === "rm") {
-    fs.rmSync(state);
-} else if (args[0] === "up") {
-    const config = fs.readFileSync(args[args.indexOf("--config-file") + 1], "utf8");
-    log("config " + JSON.stringify(config));
-    if (process.env.FAKE_WAIT) {
-        process.on("SIGINT", () => { log("SIGINT"); setTimeout(() => process.exit(255), 300); });
-        setInterval(() => {}, 1000);
-    } else if (process.env.FAKE_FAIL) {
-        process.exit(255);
-    } else {
-        write({ resources: [{ type: "pulumi:pulumi:Stack", outputs: { urls: { webapp: "http://127.0.0.1:8000" } } }] });
-    }
-}
-`;
+import { fakeCheckout, fakeEnvironment } from "../../support/fake-pulumi";
 
 describe("the front door", function () {
     this.timeout(60_000);
     let checkout: string;
 
     beforeEach(() => {
-        checkout = fs.mkdtempSync(path.join(os.tmpdir(), "gatehouse-front-"));
-        fs.cpSync(path.join(root, "toolchain"), path.join(checkout, "toolchain"), { recursive: true });
-        for (const file of ["package.json", "package-lock.json", "Pulumi.yaml"]) {
-            fs.copyFileSync(path.join(root, file), path.join(checkout, file));
-        }
-        fs.symlinkSync(path.join(root, "node_modules"), path.join(checkout, "node_modules"));
-        const needs = { tools: ["pulumi", "pulumi-language-nodejs"], images: [], plugins: [] };
-        fs.writeFileSync(path.join(checkout, "toolchain/labs.json"), JSON.stringify({ nomad: needs }));
+        checkout = fakeCheckout();
         fs.writeFileSync(path.join(checkout, "Pulumi.fake.yaml"), stackFile);
-        fs.mkdirSync(path.join(checkout, "bin"));
-        fs.writeFileSync(path.join(checkout, "bin/pulumi"), fakePulumi, { mode: 0o755 });
-        fs.writeFileSync(path.join(checkout, "bin/pulumi-language-nodejs"), "", { mode: 0o755 });
     });
     afterEach(() => fs.rmSync(checkout, { recursive: true, force: true }));
 
@@ -75,14 +22,7 @@ describe("the front door", function () {
         "config:\n  gatehouse:lab: nomad\n  gatehouse:network: { subnet: 10.199.77.0/24 }\n  gatehouse:ports: " +
         "{ webapp: 18701, haproxyStats: 18702, consul: 18703, nomad: 18704, dashboard: 18705, registry: 18706, ssh: 18800 }\n";
 
-    const environment = (extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
-        PATH: `${checkout}/bin:${process.env["PATH"]}`,
-        HOME: checkout,
-        GATEHOUSE_CACHE: path.join(checkout, "cache"),
-        FAKE_LOG: path.join(checkout, "log"),
-        DOCKER_HOST: process.env["DOCKER_HOST"],
-        ...extra,
-    });
+    const environment = (extra: NodeJS.ProcessEnv = {}) => fakeEnvironment(checkout, extra);
 
     function cli(args: string[], extra: NodeJS.ProcessEnv = {}) {
         return spawnSync(process.execPath, ["toolchain/cli.js", ...args], {
@@ -253,6 +193,8 @@ describe("the front door", function () {
                     },
                 ],
             };
+            // What Pulumi was about to write beside the state.
+            fs.writeFileSync(statePath("stacks/gatehouse/fake.json.attrs"), "");
             fs.writeFileSync(
                 statePath("stacks/gatehouse/fake.json"),
                 JSON.stringify({ version: 3, checkpoint: { latest } }),
@@ -266,6 +208,10 @@ describe("the front door", function () {
             assert.match(result.stderr, /its lock on the stack is released/);
             assert.match(result.stderr, /interrupted during creating net/);
             assert.deepEqual(fs.readdirSync(statePath("locks/organization/gatehouse/fake")), []);
+            assert.ok(
+                !fs.existsSync(statePath("stacks/gatehouse/fake.json.attrs")),
+                "metadata without content",
+            );
             const state = JSON.parse(fs.readFileSync(statePath("stacks/gatehouse/fake.json"), "utf8"));
             assert.deepEqual(state.checkpoint.latest.pending_operations, []);
             assert.equal(state.checkpoint.latest.resources.length, 1);
@@ -316,7 +262,7 @@ describe("the front door", function () {
         fs.rmSync(login, { recursive: true });
         assert.match(
             cli(["env", "fake"]).stdout,
-            /^export PULUMI_BACKEND_URL='file:\/\/.*\.gatehouse\/state'$/m,
+            /^export PULUMI_BACKEND_URL='file:\/\/.*\.gatehouse\/state\?metadata=skip'$/m,
         );
     });
 

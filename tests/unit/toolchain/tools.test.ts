@@ -12,7 +12,8 @@ import { findOnPath, fits, parseVersion, runsInMachines } from "../../../toolcha
 import { DownloadError, type Downloader } from "../../../toolchain/download";
 import { Progress } from "../../../toolchain/progress";
 import { mustRun } from "../../../toolchain/run";
-import { Semaphore, Tools } from "../../../toolchain/tools";
+import { Semaphore } from "../../../toolchain/semaphore";
+import { Tools } from "../../../toolchain/tools";
 import { keyOf, versions } from "../../../toolchain/versions";
 import { pipArguments } from "../../../toolchain/wheel";
 

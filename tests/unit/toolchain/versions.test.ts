@@ -75,18 +75,29 @@ describe("toolchain/versions.json", () => {
 describe("toolchain/labs.json", () => {
     for (const lab of Object.keys(labs).filter((name) => name !== "$comment")) {
         it(`names only what exists for ${lab}`, () => {
-            const needs = needsOf(lab);
-            for (const tool of [
-                ...needs.tools,
-                ...withParents(needs.images).flatMap((name) => baseImages[name]?.tools ?? []),
-            ]) {
-                assert.ok(tool in versions.tools, tool);
-            }
-            for (const plugin of needs.plugins) {
-                assert.ok(plugin in versions.plugins, plugin);
+            for (const needs of [needsOf(lab), needsOf(lab, undefined, "linode")]) {
+                for (const tool of [
+                    ...needs.tools,
+                    ...withParents(needs.images).flatMap((name) => baseImages[name]?.tools ?? []),
+                ]) {
+                    assert.ok(tool in versions.tools, tool);
+                }
+                for (const plugin of needs.plugins) {
+                    assert.ok(plugin in versions.plugins, plugin);
+                }
             }
         });
     }
+
+    it("wants no machine's image for Linode, whose machines boot Linode's own, but Linode's plugin", () => {
+        for (const lab of ["nomad", "routed"]) {
+            const [docker, linode] = [needsOf(lab), needsOf(lab, undefined, "linode")];
+            const gone = docker.images.filter((name) => !linode.images.includes(name));
+            assert.deepEqual(gone, [`machine-${lab}`, "registry"]);
+            assert.deepEqual(linode.tools, docker.tools);
+            assert.deepEqual([...linode.plugins].sort(), [...docker.plugins, "linode"].sort());
+        }
+    });
 
     it("refuses an unknown lab, naming the setting and the choices", () => {
         assert.throws(
