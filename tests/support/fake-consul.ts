@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import * as http from "node:http";
+import * as https from "node:https";
 import type { AddressInfo } from "node:net";
 
 /** An instance as a test names it. */
@@ -11,6 +12,8 @@ export interface FakeInstance {
     status?: string;
     weights?: { Passing: number; Warning: number };
     tags?: string[];
+    /** Name of its node. Default: `test`. */
+    node?: string;
 }
 
 interface Said {
@@ -33,18 +36,20 @@ export class FakeConsul {
     private constructor(
         private server: http.Server,
         readonly port: number,
+        private readonly identity: https.ServerOptions | undefined,
     ) {}
 
-    static async start(): Promise<FakeConsul> {
-        const server = http.createServer().listen(0, "127.0.0.1");
+    /** With a certificate and its key it speaks TLS. */
+    static async start(identity?: { cert: string; key: string }): Promise<FakeConsul> {
+        const server = serverOf(identity).listen(0, "127.0.0.1");
         await once(server, "listening");
-        const consul = new FakeConsul(server, (server.address() as AddressInfo).port);
+        const consul = new FakeConsul(server, (server.address() as AddressInfo).port, identity);
         server.on("request", (request, response) => consul.answer(request, response));
         return consul;
     }
 
     get url(): string {
-        return `http://127.0.0.1:${this.port}`;
+        return `${this.identity ? "https" : "http"}://127.0.0.1:${this.port}`;
     }
 
     /** These are there from now on; whoever waits is told. */
@@ -78,7 +83,9 @@ export class FakeConsul {
 
     /** At the same port. */
     async goOn(): Promise<void> {
-        this.server = http.createServer((request, response) => this.answer(request, response));
+        this.server = serverOf(this.identity).on("request", (request, response) =>
+            this.answer(request, response),
+        );
         this.server.listen(this.port, "127.0.0.1");
         await once(this.server, "listening");
     }
@@ -104,10 +111,15 @@ export class FakeConsul {
     }
 }
 
+function serverOf(identity: https.ServerOptions | undefined): http.Server {
+    return identity ? https.createServer(identity) : http.createServer();
+}
+
 /** As `/v1/health/service` has it. */
-function entry({ port, address = "", status = "passing", weights, tags = [] }: FakeInstance): object {
+function entry(instance: FakeInstance): object {
+    const { port, address = "", status = "passing", weights, tags = [], node = "test" } = instance;
     return {
-        Node: { Node: "test", Address: "127.0.0.1" },
+        Node: { Node: node, Address: "127.0.0.1" },
         Service: {
             ID: `web-${port}`,
             Service: "demo-webapp",

@@ -9,8 +9,8 @@ const image = tagOf("haproxy");
 
 /** What jobs/haproxy.nomad.hcl renders beside haproxy.cfg, for Consul at an address of the test's. */
 export interface Discovery {
-    consul: { url: string; token?: string };
-    services?: { name: string; backend: string; tag?: string; datacenter?: string }[];
+    consul: { url: string; token?: string; serverName?: string };
+    services?: { name: string; backend: string; tag?: string; datacenter?: string; near?: string }[];
     /** `hold` in seconds. */
     guard?: { minimumShare: number; hold: number };
     /** Seconds. */
@@ -63,9 +63,17 @@ export class RunningHaproxy {
         chmodSync(this.data, 0o777);
     }
 
-    static async start(configuration: string, discovery?: Discovery): Promise<RunningHaproxy> {
+    /** `caPem` is in /secrets/ca.pem. */
+    static async start(
+        configuration: string,
+        discovery?: Discovery,
+        caPem?: string,
+    ): Promise<RunningHaproxy> {
         const haproxy = new RunningHaproxy(`gatehouse-test-haproxy-${process.pid}`);
         haproxy.write(configuration);
+        if (caPem !== undefined) {
+            writeFileSync(join(haproxy.secrets, "ca.pem"), caPem);
+        }
         if (discovery !== undefined) {
             haproxy.tell(discovery);
         }

@@ -3,6 +3,9 @@ import * as http from "node:http";
 
 import { FakeConsul, type FakeInstance } from "../../support/fake-consul";
 import { eventually } from "../../support/poll";
+import { get } from "../apps/http";
+import { authority } from "../clusters/secure-consul";
+import { type Identity, Pki } from "../plugins/tls/pki";
 import { RunningHaproxy } from "./container";
 import { buildImages, removeImages } from "./image";
 import { defaultItems, renderHaproxy } from "./render";
@@ -40,26 +43,36 @@ describe("discovery by events", function () {
         });
 
     interface Options {
+        /** Of the configuration that the lab has. */
+        edit?: (configuration: string) => string;
+        near?: string;
+        caPem?: string;
         slots?: number;
         hold?: number;
         patience?: number;
         token?: string;
+        serverName?: string;
         tag?: string;
     }
 
     async function start({
+        edit = (configuration) => configuration,
+        near,
+        caPem,
         slots,
         hold = 60,
         patience = 5,
         token,
+        serverName,
         tag,
     }: Options = {}): Promise<RunningHaproxy> {
-        haproxy = await RunningHaproxy.start(await render(slots), {
-            consul: { url: consul.url, token },
-            services: [{ name: "demo-webapp", backend: "webapp", tag }],
+        const discovery = {
+            consul: { url: consul.url, token, serverName },
+            services: [{ name: "demo-webapp", backend: "webapp", tag, near }],
             guard: { minimumShare: 0.5, hold },
             patience,
-        });
+        };
+        haproxy = await RunningHaproxy.start(edit(await render(slots)), discovery, caPem);
         await eventually("HAProxy is alive", async () =>
             assert.equal((await scene.stats("/health")).status, 200),
         );
@@ -293,6 +306,113 @@ describe("discovery by events", function () {
         } finally {
             slow.close();
             slow.closeAllConnections();
+        }
+    });
+
+    it("prefers the instances of a node where that is asked for", async () => {
+        const template = /server-template webapp (\d+) (.*)/;
+        consul.has(instance("a", { node: "here" }), instance("b", { node: "there" }));
+        await start({
+            near: "here",
+            edit: (configuration) => {
+                assert.match(configuration, template);
+                return configuration.replace(
+                    template,
+                    "server-template near $1 $2\nserver-template far $1 $2 backup",
+                );
+            },
+        });
+        await scene.answers("a");
+        consul.has(instance("a", { node: "here", status: "critical" }), instance("b", { node: "there" }));
+        await scene.answers("b", { within: 2 });
+        consul.has(instance("c", { node: "here" }), instance("b", { node: "there" }));
+        await scene.answers("c", { within: 2 });
+    });
+
+    it("keeps a visitor at an instance that moves to another server", async () => {
+        consul.has(instance("a"), instance("b"), instance("c"));
+        const cookies = "dynamic-cookie-key lab\ncookie VISIT insert indirect nocache dynamic\n$&";
+        await start({ edit: (configuration) => configuration.replace(/server-template webapp/, cookies) });
+        await scene.answers("a b c");
+        const visit = async (cookie?: string): Promise<{ who: string; cookie: string | undefined }> => {
+            const headers = cookie === undefined ? {} : { headers: { cookie } };
+            const answer = await get(`http://127.0.0.1:${scene.ports.http}/`, headers);
+            const set = answer.headers["set-cookie"]?.find((each) => each.startsWith("VISIT="));
+            return { who: String(answer.headers["x-instance"]), cookie: set?.split(";")[0] };
+        };
+        const first = await visit();
+        assert.ok(first.cookie);
+        const server = async (): Promise<string | undefined> =>
+            new RegExp(`<td>(\\w+)</td><td>127\\.0\\.0\\.1:${scene.portOf(first.who)}</td>`).exec(
+                (await scene.stats("/discovery")).body,
+            )?.[1];
+        const before = await server();
+        const others = ["a", "b", "c"].filter((each) => each !== first.who);
+        await scene.startInstances("d", "e");
+        // Of four servers its own is given to somebody else, and it comes back at another.
+        for (const there of [
+            [...others, "d", first.who],
+            [...others, "d"],
+            [...others, "d", "e"],
+            [...others, "e"],
+            [...others, "e", first.who],
+        ]) {
+            consul.has(...there.map((name) => instance(name)));
+            await scene.answers([...there].sort().join(" "), { within: 2 });
+        }
+        assert.notEqual(await server(), before);
+        for (let request = 0; request < 8; request++) {
+            assert.equal((await visit(first.cookie)).who, first.who);
+        }
+    });
+
+    describe("over TLS", () => {
+        let pki: Pki;
+        let lab: Identity;
+
+        before(async () => {
+            pki = await Pki.start();
+            lab = await authority(pki);
+        });
+        after(() => pki.close());
+
+        const verified = (configuration: string): string =>
+            configuration.replace(/^global$/m, "$&\nhttpclient.ssl.ca-file /secrets/ca.pem");
+        const over = async (ca: Identity, names: string[]): Promise<void> => {
+            await consul.stop();
+            const identity = await pki.sign(ca, await pki.key({ algorithm: "ECDSA", ecdsaCurve: "P256" }), {
+                subject: { commonName: "consul" },
+                dnsNames: names,
+                ipAddresses: ["127.0.0.1"],
+            });
+            consul = await FakeConsul.start(identity);
+            consul.has(instance("a"));
+        };
+
+        const serverName = "server.dc1.consul";
+        const secured = (): Options => ({ caPem: lab.cert, edit: verified, token: "the-token", serverName });
+
+        it("follows a Consul whose certificate is the authority's", async () => {
+            await over(lab, [serverName]);
+            await start(secured());
+            await scene.answers("a");
+            assert.deepEqual([...new Set(consul.tokens)], ["the-token"]);
+        });
+
+        const impostors: [who: string, ca: () => Promise<Identity>, name: string][] = [
+            ["another authority has signed", () => authority(pki), serverName],
+            ["the certificate is a client's", () => Promise.resolve(lab), "client.dc1.consul"],
+        ];
+        for (const [who, ca, name] of impostors) {
+            it(`keeps its token to itself where ${who}`, async () => {
+                await over(await ca(), [name]);
+                await start({ ...secured(), patience: 1 });
+                await eventually("it is counted", async () =>
+                    assert.ok((await metric("errors_total", "unreachable")) > 1),
+                );
+                assert.equal((await scene.visit()).status, 503);
+                assert.deepEqual(consul.tokens, []);
+            });
         }
     });
 });
