@@ -38,6 +38,12 @@ variable "tags" {
   description = "What the instances are tagged with in Consul. Balancers that follow a tag follow `routed`."
 }
 
+variable "shutdown_delay" {
+  type        = string
+  default     = "2s"
+  description = "From an instance's deregistration to its stop: longer than balancers need to notice."
+}
+
 variable "cpu" {
   type        = number
   default     = 50
@@ -71,8 +77,8 @@ job "demo-webapp" {
   group "demo" {
     count = var.count
 
-    # Consul forgets an instance first; the balancer sees that within 0.2 s (docs/benchmarks.md), and only then is it stopped.
-    shutdown_delay = "2s"
+    # Consul forgets an instance first, balancers notice, and only then is it stopped (components/balancers/propagation.ts).
+    shutdown_delay = var.shutdown_delay
 
     network {
       port "http" {}
