@@ -44,6 +44,15 @@ variable "shutdown_delay" {
   description = "From an instance's deregistration to its stop: longer than balancers need to notice."
 }
 
+variable "weights" {
+  type = object({
+    passing = number
+    warning = number
+  })
+  default     = null
+  description = "An instance's share of the requests while its check passes, and while it answers with 429; 1 and 1 unless set."
+}
+
 variable "cpu" {
   type        = number
   default     = 50
@@ -92,6 +101,14 @@ job "demo-webapp" {
       # Promotion is automatic, by the same check that admits traffic, so canaries are balanced like the others; the tag
       # only tells them apart.
       canary_tags = concat(var.tags, ["canary"])
+
+      dynamic "weights" {
+        for_each = var.weights == null ? [] : [var.weights]
+        content {
+          passing = weights.value.passing
+          warning = weights.value.warning
+        }
+      }
 
       check {
         name     = "http"

@@ -11,6 +11,8 @@
 # health_path     what the instances are asked for to see whether they are well
 # log             `errors`, or `all` for a line per request
 # stats_user, stats_password   letters and digits; for the statistics page and /metrics
+# hold_obsolete, hold_nx, hold_timeout, hold_refused, hold_other   optional, for discovery=dns: how long what is known is
+#                 kept when an answer lacks it, denies it, does not come, is a refusal, or any other error
 #
 # The image is images/haproxy: HAProxy with the two helpers that this job calls.
 
@@ -263,12 +265,11 @@ job "haproxy" {
               timeout retry 200ms
               resolve_retries 3
               # An instance that Consul no longer lists is out at once; Consul's own failures change nothing for a while.
-              hold obsolete 0s
-              hold valid 30s
-              hold nx 30s
-              hold timeout 30s
-              hold refused 30s
-              hold other 30s
+              hold obsolete {{ or .hold_obsolete.Value "0s" }}
+              hold nx {{ or .hold_nx.Value "30s" }}
+              hold timeout {{ or .hold_timeout.Value "30s" }}
+              hold refused {{ or .hold_refused.Value "30s" }}
+              hold other {{ or .hold_other.Value "30s" }}
           {{- end }}
 
           frontend http
@@ -292,7 +293,8 @@ job "haproxy" {
           backend webapp
               balance roundrobin
               option httpchk GET {{ .health_path }}
-              http-check expect status 200-399
+              # 429 is a warning to Consul, which goes on naming the instance, with the weight for that.
+              http-check expect status 200-399,429
               default-server check inter 1s fastinter 200ms downinter 200ms fall 2 rise 1
           {{- if eq .discovery.Value "events" }}
               # Of no use before Lua gives them an address.

@@ -2,6 +2,7 @@ import * as nomad from "@pulumi/nomad";
 import * as pulumi from "@pulumi/pulumi";
 
 import { deployJob, onCluster } from "../jobs/job";
+import type { ResolverHold } from "./propagation";
 
 export interface HaproxyJobArgs {
     datacenters: string[];
@@ -22,6 +23,11 @@ export interface HaproxyJobArgs {
      * Consul answers when something changes. Default `dns`. A change is a reload.
      */
     discovery?: "dns" | "events";
+    /**
+     * How long what Consul's DNS has said is kept, in seconds, by the answer that comes instead; for discovery `dns`.
+     * Default: `resolvers.hold` in timings.ts. A change is a reload.
+     */
+    hold?: Partial<ResolverHold>;
     /** Servers that the backend has room for; see `slotCount`. A change is a reload, which loses no request. */
     slots: number;
     /** For the statistics page and `/metrics`; letters, digits, `-`, `_` and `.` only. A change is a reload. */
@@ -53,6 +59,7 @@ export class HaproxyJob extends pulumi.ComponentResource {
                     slots: String(args.slots),
                     health_path: args.healthPath ?? "/health",
                     log: args.log ?? "errors",
+                    ...holdItems(args.hold ?? {}),
                     stats_user: configWord("stats.user", args.stats.user),
                     stats_password: pulumi
                         .output(args.stats.password)
@@ -77,6 +84,13 @@ export class HaproxyJob extends pulumi.ComponentResource {
         );
         this.registerOutputs({ job: this.job.name });
     }
+}
+
+/** Those that are not set are the job file's affair. */
+function holdItems(hold: Partial<ResolverHold>): Record<string, string> {
+    return Object.fromEntries(
+        Object.entries(hold).map(([name, seconds]) => [`hold_${name}`, `${Math.round(seconds * 1000)}ms`]),
+    );
 }
 
 /** A value that haproxy.cfg takes as one word without quotes. The value itself may be a secret and is not shown. */

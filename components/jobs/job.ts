@@ -6,7 +6,9 @@ import { join } from "node:path";
 const folder = join(__dirname, "../../jobs");
 
 /** What a variable of a job file can be given. */
-export type JobVariable = pulumi.Input<string | number | readonly string[]>;
+export type JobVariable = pulumi.Input<
+    string | number | readonly string[] | Readonly<Record<string, number>>
+>;
 
 export interface DeployedJobArgs {
     /** The job file's name in `jobs/`, e.g. `demo-webapp.nomad.hcl`. */
@@ -58,8 +60,8 @@ export function deployJob(
  */
 function knownText(value: JobVariable): pulumi.Output<string> {
     const output = pulumi
-        .output(value as pulumi.Input<string | number | string[]>)
-        .apply((known) => (Array.isArray(known) ? JSON.stringify(known) : String(known)));
+        .output(value as pulumi.Input<string | number | object>)
+        .apply((known) => (typeof known === "object" ? JSON.stringify(known) : String(known)));
     if (!pulumi.runtime.isDryRun()) {
         return output;
     }

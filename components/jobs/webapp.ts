@@ -18,6 +18,16 @@ export interface WebAppArgs {
      * change is taken over in place and restarts nothing.
      */
     tags?: readonly string[];
+    /**
+     * From an instance's deregistration to its stop, e.g. `2s`: longer than balancers need to notice, see
+     * `propagation`. Default: the job file's, `2s`. A change is rolled out like a new image.
+     */
+    shutdownDelay?: string;
+    /**
+     * An instance's share of the requests while its check passes, and while it answers with 429; 1 to 65535. Balancers
+     * that ask Consul's DNS see 256ths of it. Default: 1 and 1. A change is taken over in place and restarts nothing.
+     */
+    weights?: { passing: number; warning: number };
 }
 
 /** The web application behind HAProxy: job and Consul service `demo-webapp`. Takes its Nomad provider from the options. */
@@ -38,6 +48,8 @@ export class WebApp extends pulumi.ComponentResource {
                     name: args.message,
                     health_path: args.healthPath ?? "/health",
                     ...(args.tags === undefined ? {} : { tags: args.tags }),
+                    ...(args.shutdownDelay === undefined ? {} : { shutdown_delay: args.shutdownDelay }),
+                    ...(args.weights === undefined ? {} : { weights: args.weights }),
                 },
             },
             onCluster(this, opts),

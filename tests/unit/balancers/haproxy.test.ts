@@ -1,23 +1,12 @@
 import * as assert from "node:assert/strict";
 
+import { section } from "./configuration";
 import { checkConfiguration } from "./container";
 import { buildImages, removeImages } from "./image";
 import { defaultItems, renderHaproxy } from "./render";
 
 const render = (items: Record<string, string> = {}): Promise<string> =>
     renderHaproxy({ items: { ...defaultItems, ...items } });
-
-/** The lines of a section, without comments. */
-function section(configuration: string, heading: string): string[] {
-    const lines = configuration.split("\n");
-    const start = lines.indexOf(heading);
-    assert.ok(start >= 0, `there is no section ${heading}`);
-    const length = lines.slice(start + 1).findIndex((line) => /^\S/.test(line));
-    return lines
-        .slice(start + 1, length < 0 ? undefined : start + 1 + length)
-        .map((line) => line.trim())
-        .filter((line) => line !== "" && !line.startsWith("#"));
-}
 
 describe("haproxy.cfg as Nomad renders it", function () {
     this.timeout("2m");
@@ -73,6 +62,24 @@ describe("haproxy.cfg as Nomad renders it", function () {
         assert.ok(resolvers.includes("nameserver consul tcp@127.0.0.1:8600"));
         assert.ok(resolvers.includes("accepted_payload_size 65535"));
         assert.ok(resolvers.includes("hold obsolete 0s"));
+    });
+
+    it("keeps what the resolver knows for as long as it is told to", async () => {
+        const items = { hold_obsolete: "1500ms", hold_nx: "0ms", hold_other: "60000ms" };
+        const configuration = await render(items);
+        assert.deepEqual(
+            section(configuration, "resolvers consul").filter((line) => line.startsWith("hold ")),
+            [
+                "hold obsolete 1500ms",
+                "hold nx 0ms",
+                "hold timeout 30s",
+                "hold refused 30s",
+                "hold other 60000ms",
+            ],
+        );
+        const { code, output } = await checkConfiguration(configuration);
+        assert.equal(code, 0, output);
+        assert.doesNotMatch(output, /WARNING|ALERT/);
     });
 
     it("asks no name server where Lua follows Consul", async () => {
