@@ -23,6 +23,8 @@ async function main() {
         ...(lab.cluster && { cluster: lab.cluster }),
         /** Secret: variables for the consul and nomad command lines, and the operator's credentials. */
         environment: lab.environment,
+        /** From an instance's deregistration, death or silence to its last request: seconds at the worst, term by term. */
+        ...(lab.propagation && { propagation: lab.propagation }),
         /** The lab as a Mermaid diagram. */
         topology: lab.topology,
         /** The page that Pulumi's console shows for the stack. */

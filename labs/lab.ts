@@ -1,5 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 
+import type { Propagation } from "../components/balancers/propagation";
 import type { ClusterSummary } from "./routed-changes";
 import type { SnapshotAccess } from "./snapshot-access";
 
@@ -13,6 +14,8 @@ export interface Lab {
     readonly cluster?: pulumi.Output<ClusterSummary>;
     /** Secret: environment variables for the command lines of the lab's systems. */
     readonly environment: pulumi.Output<Record<string, string>>;
+    /** How long an instance that goes may still get requests. Of labs whose balancer follows a catalogue. */
+    readonly propagation?: pulumi.Output<Propagation>;
     /** A Mermaid diagram. */
     readonly topology: pulumi.Output<string>;
     /** Markdown. */

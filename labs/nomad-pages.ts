@@ -1,5 +1,6 @@
+import type { Propagation } from "../components/balancers/propagation";
 import type { PlannedNode } from "./node-plan";
-import { renderLabReadme } from "./readme";
+import { propagationSection, renderLabReadme } from "./readme";
 import { renderTopology, type TopologyEdge, type TopologyNode } from "./topology";
 
 /** The lab as a diagram: machines, what runs on them, and who calls whom. */
@@ -32,12 +33,17 @@ export function nomadTopology(
 }
 
 /** The stack's page in Pulumi's console. */
-export function nomadReadme(urls: Record<string, string>, topology: string): string {
-    return renderLabReadme("nomad", urls, topology, {
+export function nomadReadme(
+    urls: Record<string, string>,
+    topology: string,
+    propagation: Propagation,
+): string {
+    const shows = {
         webapp: "the web application through HAProxy",
         haproxyStats: "HAProxy's statistics; user and password are in the `environment` output",
         consul: "Consul's catalogue, health checks and intentions",
         nomad: "Nomad's jobs, allocations and logs",
         dashboard: "a counter that two Envoy sidecars connect",
-    });
+    };
+    return renderLabReadme("nomad", urls, topology, shows, propagationSection(propagation));
 }

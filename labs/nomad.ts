@@ -3,6 +3,7 @@ import * as random from "@pulumi/random";
 
 import { consulHost, dockerRole, machineConfig, nomadHost } from "../cloud-init";
 import { HaproxyJob } from "../components/balancers/haproxy-job";
+import { propagation, type Propagation } from "../components/balancers/propagation";
 import { slotCount } from "../components/balancers/slots";
 import { BaseImages } from "../components/base-images";
 import { OpenCluster } from "../components/clusters/open-cluster";
@@ -11,7 +12,8 @@ import { CountDash } from "../components/jobs/countdash";
 import { WebApp } from "../components/jobs/webapp";
 import type { Ingress, Machine, PublishedPort, Substrate } from "../components/machines/machine";
 import { ports } from "../components/security/ports";
-import type { NomadSettings } from "../settings/nomad";
+import { holdSeconds } from "../settings/discovery";
+import { nomadDiscovery, type NomadSettings } from "../settings/nomad";
 import { imageReference } from "../toolchain/images";
 import { nomad as needs } from "../toolchain/labs.json";
 import type { JobSummary, Lab, MachineSummary } from "./lab";
@@ -38,6 +40,7 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
     readonly environment: pulumi.Output<Record<string, string>>;
     readonly topology: pulumi.Output<string>;
     readonly readme: pulumi.Output<string>;
+    readonly propagation: pulumi.Output<Propagation>;
 
     private readonly config: NomadSettings;
     private readonly nodes: PlannedNode[];
@@ -128,9 +131,11 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
                 })),
         );
         this.topology = this.urls.apply((urls) => nomadTopology(this.nodes, args.config.webapp.count, urls));
+        const noticed = propagation({ discovery: nomadDiscovery(args.config) });
+        this.propagation = pulumi.output(noticed);
         this.readme = pulumi
             .all([this.urls, this.topology])
-            .apply(([urls, topology]) => nomadReadme(urls, topology));
+            .apply(([urls, topology]) => nomadReadme(urls, topology, noticed));
         this.registerOutputs({ urls: this.urls });
     }
 
@@ -196,11 +201,11 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
     }
 
     private webapp(images: ApplicationImages, opts: pulumi.ComponentResourceOptions): WebApp {
-        const { count, message, image } = this.config.webapp;
+        const { image, ...settings } = this.config.webapp;
         const datacenters = [this.config.datacenter];
         return new WebApp(
             "demo-webapp",
-            { datacenters, count, message, image: image ?? images.reference("hello") },
+            { datacenters, ...settings, image: image ?? images.reference("hello") },
             opts,
         );
     }
@@ -219,6 +224,7 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
                 nodes: machines.map((machine) => machine.name),
                 proxySources,
                 discovery: this.config.discovery,
+                hold: holdSeconds(this.config.haproxy.hold),
                 slots: this.config.haproxy.slots ?? slotCount(this.config.webapp.count),
                 stats: { user: statsUser, password },
             },

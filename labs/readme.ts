@@ -1,9 +1,12 @@
+import type { Propagation, Span } from "../components/balancers/propagation";
+
 /** The stack's page in Pulumi's console: what each address shows, and the diagram. */
 export function renderLabReadme(
     lab: string,
     urls: Record<string, string>,
     topology: string,
     shows: Record<string, string>,
+    more: string[] = [],
 ): string {
     const rows = Object.entries(urls).map(([name, url]) => `| ${name} | ${url} | ${shows[name] ?? ""} |`);
     return [
@@ -17,5 +20,23 @@ export function renderLabReadme(
         topology.trimEnd(),
         "```",
         "",
+        ...more,
     ].join("\n");
+}
+
+/** How long an instance that goes may still get requests, for such a page. */
+export function propagationSection(propagation: Propagation): string[] {
+    const row = (event: string, { seconds, terms }: Span) =>
+        `| ${event} | ${seconds} s | ${terms.map((term) => `${term.seconds} s ${term.what}`).join("; ")} |`;
+    return [
+        `An instance that goes gets its last request after at most (discovery \`${propagation.discovery}\`):`,
+        "",
+        "| the instance | seconds | made of |",
+        "|---|---|---|",
+        row("is deregistered", propagation.deregistration),
+        row("dies", propagation.death),
+        row("falls silent", propagation.silence),
+        ...propagation.exceptions.map(({ when, seconds }) => `| … and ${when} | ${seconds} s | |`),
+        "",
+    ];
 }

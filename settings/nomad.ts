@@ -1,9 +1,19 @@
 import { z } from "zod";
 
+import type { Discovery } from "../components/balancers/propagation";
 import { maxWebAppCount, slotCount } from "../components/balancers/slots";
 import type { Problem } from "../config-errors";
 import { nomad as place } from "../toolchain/labs.json";
 import { clashingPorts, commonSettings, datacenter, imageReference, port, portsAmongSsh } from "./common";
+import {
+    hastyShutdown,
+    holdSettings,
+    onNomad,
+    shutdownDelay,
+    uselessHold,
+    uselessWeights,
+    weightSettings,
+} from "./discovery";
 import { linodeContradictions, linodeSettings } from "./linode";
 
 /** Settings of the `nomad` lab. */
@@ -54,6 +64,13 @@ export const nomadSettings = z.strictObject({
             message: z.string().min(1).max(200).default("demo-webapp"),
             /** An image of your own instead of the one built from images/hello; it must listen on $PORT and answer /health. */
             image: imageReference.optional(),
+            /**
+             * From an instance's deregistration to its stop; 2s unless set. Shorter than the balancer needs to notice is
+             * refused.
+             */
+            shutdownDelay: shutdownDelay.optional(),
+            /** An instance's share of the requests: one unless set. A change restarts nothing. */
+            weights: weightSettings.optional(),
         })
         .prefault({}),
     /**
@@ -66,6 +83,8 @@ export const nomadSettings = z.strictObject({
         .strictObject({
             /** Server slots of the backend; derived from `webapp.count` unless set. */
             slots: z.int().min(1).max(1024).optional(),
+            /** How long what Consul's DNS said is kept; for discovery `dns`. A change is a reload. */
+            hold: holdSettings.optional(),
         })
         .prefault({}),
     /** The service mesh demo. */
@@ -79,12 +98,20 @@ export const nomadSettings = z.strictObject({
 
 export type NomadSettings = z.output<typeof nomadSettings>;
 
+/** How the balancer learns of instances, with what counts for the time that it takes. */
+export function nomadDiscovery({ discovery, haproxy }: NomadSettings): Discovery {
+    return onNomad(discovery, haproxy.hold);
+}
+
 /** Problems that only several settings together can have. */
 export function nomadContradictions(settings: NomadSettings): Problem[] {
     const problems = [
         ...clashingPorts(settings.ports),
         ...portsAmongSsh(settings.ports),
         ...linodeContradictions(settings),
+        ...uselessHold(settings.haproxy.hold, settings.discovery, "haproxy.hold"),
+        ...uselessWeights(settings.webapp.weights, settings.discovery, "webapp.weights"),
+        ...hastyShutdown(settings.webapp.shutdownDelay, nomadDiscovery(settings), "webapp.shutdownDelay"),
     ];
     const needed = slotCount(settings.webapp.count, { minimum: true });
     if (settings.haproxy.slots !== undefined && settings.haproxy.slots < needed) {

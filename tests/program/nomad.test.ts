@@ -1,5 +1,6 @@
 import * as assert from "node:assert/strict";
 
+import { propagation, type Propagation } from "../../components/balancers/propagation";
 import { parseConfig } from "../../config";
 import { wantedObjects } from "../../toolchain/names";
 import {
@@ -173,6 +174,7 @@ describe("the program as the nomad lab", function () {
             "environment",
             "jobs",
             "machines",
+            "propagation",
             "readme",
             "topology",
             "urls",
@@ -184,6 +186,54 @@ describe("the program as the nomad lab", function () {
             nomad: "http://127.0.0.1:4646",
             webapp: "http://127.0.0.1:8000",
         });
+    });
+
+    it("says how long an instance that goes may still get requests, already in a preview", async () => {
+        const noticed = propagation({ discovery: { form: "dns" } });
+        for (const run of [preview, update]) {
+            assert.deepEqual(run.outputs["propagation"]?.value, noticed);
+        }
+        const page = String(update.outputs["readme"]?.value);
+        assert.ok(page.includes(`| is deregistered | ${noticed.deregistration.seconds} s |`), page);
+        const settings = { discovery: "dns", haproxy: { hold: { obsolete: "1s" } } };
+        const other = await runProgram(settings, { preview: false, computed });
+        const { seconds } = (other.outputs["propagation"]?.value as Propagation).deregistration;
+        assert.equal(seconds, Math.round((noticed.deregistration.seconds + 1.1) * 1000) / 1000);
+        const events = await runProgram({ discovery: "events" }, { preview: false, computed });
+        assert.equal((events.outputs["propagation"]?.value as Propagation).discovery, "events");
+    });
+
+    it("hands its settings to the jobs, and nothing to those that it is not told", async () => {
+        const vars = (run: Run) =>
+            named(run, "nomad:index/job:Job", "demo-webapp-job").inputs["hcl2"] as {
+                vars: Record<string, string>;
+            };
+        const items = (run: Run) =>
+            named(run, "nomad:index/variable:Variable", "haproxy-settings").inputs["items"] as Record<
+                string,
+                string
+            >;
+        const plain = [...Object.keys(vars(update).vars), ...Object.keys(items(update))];
+        assert.deepEqual(
+            plain.filter((key) => /^hold_|shutdown_delay|weights/.test(key)),
+            [],
+        );
+        const told = await runProgram(
+            {
+                webapp: { shutdownDelay: "3s", weights: { passing: 512 } },
+                haproxy: { hold: { obsolete: "500ms", nx: "0s" } },
+            },
+            { preview: false, computed },
+        );
+        assert.equal(vars(told).vars["shutdown_delay"], "3s");
+        assert.equal(vars(told).vars["weights"], '{"passing":512,"warning":1}');
+        assert.deepEqual(
+            Object.entries(items(told)).filter(([key]) => key.startsWith("hold_")),
+            [
+                ["hold_nx", "0ms"],
+                ["hold_obsolete", "500ms"],
+            ],
+        );
     });
 
     it("waits for each job's deployment and purges it on destroy", () => {
