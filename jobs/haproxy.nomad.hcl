@@ -2,11 +2,12 @@
 #
 # Its settings are a Nomad variable, so that they can change without a new allocation:
 #
-#   nomad var put nomad/jobs/haproxy discovery=dns slots=16 health_path=/ log=errors stats_user=admin stats_password=…
+#   nomad var put nomad/jobs/haproxy discovery=events slots=16 health_path=/ log=errors stats_user=admin stats_password=…
 #   nomad job run -var image=… jobs/haproxy.nomad.hcl
 #
-# discovery       `dns`: HAProxy asks Consul's DNS ten times a second; `events`: it holds a question open that Consul
-#                 answers when something changes (components/balancers/events)
+# discovery       `events`: HAProxy holds a question open that Consul answers when something changes
+#                 (components/balancers/events); `dns`: it asks Consul's DNS ten times a second; `template`: Nomad
+#                 renders its servers, and reloads it for each change
 # slots           servers in the backend: at least twice the instances of demo-webapp and one
 # health_path     what the instances are asked for to see whether they are well
 # log             `errors`, or `all` for a line per request
@@ -219,7 +220,8 @@ job "haproxy" {
               maxconn 8000
               # Old workers finish what they have after a reload, but not for ever: longer than http-keep-alive below.
               hard-stop-after 15s
-              mworker-max-reloads 3
+              # A change of instances is a reload where they are rendered; more workers than these do not fit into memory.
+              mworker-max-reloads {{ if eq .discovery.Value "template" }}10{{ else }}3{{ end }}
               stats socket /run/haproxy/admin.sock mode 600 level admin
               server-state-file /run/haproxy/servers
           {{- if eq .discovery.Value "events" }}
@@ -253,7 +255,7 @@ job "haproxy" {
               http-error status 503 content-type text/html file /etc/haproxy/errors/unavailable.html
               http-error status 504 content-type text/html file /etc/haproxy/errors/unavailable.html
 
-          {{- if ne .discovery.Value "events" }}
+          {{- if eq .discovery.Value "dns" }}
 
           resolvers consul
               # Over TCP, and with room: an answer of 8192 bytes, the most that UDP can be trusted with, ends at 60
@@ -299,6 +301,10 @@ job "haproxy" {
           {{- if eq .discovery.Value "events" }}
               # Of no use before Lua gives them an address.
               server-template webapp {{ .slots }} 127.0.0.1:1 disabled
+          {{- else if eq .discovery.Value "template" }}
+          {{- range service "demo-webapp|passing,warning" }}
+              server {{ .ID | regexReplaceAll "[^A-Za-z0-9_.-]" "_" }} {{ .Address }}:{{ .Port }}
+          {{- end }}
           {{- else }}
               server-template webapp {{ .slots }} _demo-webapp._tcp.service.consul resolvers consul resolve-opts allow-dup-ip resolve-prefer ipv4 init-addr last,none
           {{- end }}

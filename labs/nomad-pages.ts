@@ -27,7 +27,7 @@ export function nomadTopology(
         { from: "you", to: "dashboard", label: urls.dashboard },
         { from: "haproxy", to: "webapp", label: "round robin" },
         { from: "dashboard", to: "api", label: "mesh" },
-        ...agents.map(({ id }) => ({ from: id, to: "jobs", label: "DNS SRV, scheduling" })),
+        ...agents.map(({ id }) => ({ from: id, to: "jobs", label: "instances, scheduling" })),
     ];
     return renderTopology([{ id: "you", label: "you" }, ...machines, ...agents, ...jobs], edges);
 }

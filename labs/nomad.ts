@@ -30,7 +30,7 @@ export interface NomadLabArgs {
 }
 
 /**
- * Consul and Nomad on one machine or several; HAProxy as a Nomad job that finds `demo-webapp` by DNS SRV; the
+ * Consul and Nomad on one machine or several; HAProxy as a Nomad job that follows `demo-webapp` in Consul; the
  * countdash service mesh through Envoy sidecars.
  */
 export class NomadLab extends pulumi.ComponentResource implements Lab {

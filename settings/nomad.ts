@@ -74,10 +74,11 @@ export const nomadSettings = z.strictObject({
         })
         .prefault({}),
     /**
-     * How the balancer learns of instances: from Consul's DNS, asked ten times a second, or from Consul's own word, the
-     * moment that something changes (docs/jobs.md). A change is a reload, which loses no request.
+     * How the balancer learns of instances: from Consul's own word, the moment that something changes (`events`), from
+     * Consul's DNS, asked ten times a second (`dns`), or by Nomad, which renders them (`template`); docs/jobs.md compares
+     * them. A change is a reload, which loses no request.
      */
-    discovery: z.enum(["dns", "events"]).default("dns"),
+    discovery: z.enum(["events", "dns", "template"]).default("events"),
     /** The balancer. */
     haproxy: z
         .strictObject({
@@ -114,7 +115,13 @@ export function nomadContradictions(settings: NomadSettings): Problem[] {
         ...hastyShutdown(settings.webapp.shutdownDelay, nomadDiscovery(settings), "webapp.shutdownDelay"),
     ];
     const needed = slotCount(settings.webapp.count, { minimum: true });
-    if (settings.haproxy.slots !== undefined && settings.haproxy.slots < needed) {
+    if (settings.haproxy.slots !== undefined && settings.discovery === "template") {
+        problems.push({
+            path: "haproxy.slots",
+            message:
+                "does nothing with discovery template, which renders a server for each instance; remove it",
+        });
+    } else if (settings.haproxy.slots !== undefined && settings.haproxy.slots < needed) {
         problems.push({
             path: "haproxy.slots",
             message: `${settings.haproxy.slots} slots cannot hold ${settings.webapp.count} instances and their canaries; set at least ${needed}, or remove the setting to have it derived`,

@@ -19,10 +19,11 @@ export interface HaproxyJobArgs {
      */
     proxySources?: readonly string[];
     /**
-     * How HAProxy learns of instances: `dns` asks Consul's DNS ten times a second, `events` holds a question open that
-     * Consul answers when something changes. Default `dns`. A change is a reload.
+     * How HAProxy learns of instances: by `events` it holds a question open that Consul answers when something changes,
+     * by `dns` it asks Consul's DNS ten times a second, by `template` Nomad renders them and reloads it. Default
+     * `events`. A change is a reload.
      */
-    discovery?: "dns" | "events";
+    discovery?: "events" | "dns" | "template";
     /**
      * How long what Consul's DNS has said is kept, in seconds, by the answer that comes instead; for discovery `dns`.
      * Default: `resolvers.hold` in timings.ts. A change is a reload.
@@ -55,7 +56,7 @@ export class HaproxyJob extends pulumi.ComponentResource {
             {
                 path: "nomad/jobs/haproxy",
                 items: {
-                    discovery: args.discovery ?? "dns",
+                    discovery: args.discovery ?? "events",
                     slots: String(args.slots),
                     health_path: args.healthPath ?? "/health",
                     log: args.log ?? "errors",

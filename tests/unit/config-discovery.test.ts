@@ -18,7 +18,7 @@ const accepts = (settings: Record<string, unknown>) =>
 describe("settings of the discovery that cannot work", () => {
     describe("a shutdownDelay", () => {
         it("is refused when the balancer needs longer to notice, with the terms and the least that works", () => {
-            for (const discovery of ["dns", "events"] as const) {
+            for (const discovery of ["dns", "events", "template"] as const) {
                 const { deregistration } = propagation({ discovery: { form: discovery } });
                 const least = `${Math.round(deregistration.seconds * 1000)}ms`;
                 const message = refusal({ discovery, webapp: { shutdownDelay: "500ms" } });
@@ -47,10 +47,10 @@ describe("settings of the discovery that cannot work", () => {
         it("is refused by default, too, where the resolver keeps instances for longer", () => {
             const hold = { obsolete: "10s" };
             assert.match(
-                refusal({ haproxy: { hold } }),
+                refusal({ discovery: "dns", haproxy: { hold } }),
                 /gatehouse:webapp\.shutdownDelay: 2s, the default, is shorter .* 10 s what is no longer named is kept, .*; set at least 11s/,
             );
-            accepts({ haproxy: { hold }, webapp: { shutdownDelay: "11s" } });
+            accepts({ discovery: "dns", haproxy: { hold }, webapp: { shutdownDelay: "11s" } });
         });
 
         it("counts what Nomad renders, where it does", () => {
@@ -87,13 +87,13 @@ describe("settings of the discovery that cannot work", () => {
 
         it("is refused where this version of HAProxy does nothing with it", () =>
             assert.match(
-                refusal({ haproxy: { hold: { valid: "5s", nx: "10s" } } }),
+                refusal({ discovery: "dns", haproxy: { hold: { valid: "5s", nx: "10s" } } }),
                 /a setting to correct[^]*gatehouse:haproxy\.hold\.valid: does nothing on HAProxy 2\.6: .*`timeout resolve`.*; remove it/,
             ));
 
         it("is accepted otherwise", () => {
             const hold = { obsolete: "1s", nx: "0s", timeout: "5m", refused: "10s", other: "60m" };
-            accepts({ haproxy: { hold }, webapp: { shutdownDelay: "2s" } });
+            accepts({ discovery: "dns", haproxy: { hold }, webapp: { shutdownDelay: "2s" } });
             assert.match(refusal({ haproxy: { hold: { nx: "61m" } } }), /hold\.nx: must be at most 60m/);
             assert.match(
                 refusal({ haproxy: { hold: { nxdomain: "1s" } } }),
@@ -108,7 +108,7 @@ describe("settings of the discovery that cannot work", () => {
 
         it("are refused where DNS makes the same of them", () => {
             assert.match(
-                refusal({ webapp: { weights: { passing: 10, warning: 1 } } }),
+                refusal({ discovery: "dns", webapp: { weights: { passing: 10, warning: 1 } } }),
                 /gatehouse:webapp\.weights: 10 \(passing\) and 1 \(warning\) are the same to HAProxy, .* both for 1; choose discovery events, or multiples of 256/,
             );
             assert.ok(refused(256, 1) && refused(1, 256) && refused(512, 257));

@@ -107,28 +107,31 @@ describe("nomad lab: changes under load", function () {
         await lab.works(3);
     });
 
-    it("goes from Consul's DNS to Consul's own word without a failed request", () =>
+    for (const discovery of ["template", "dns"]) {
+        it(`follows, scales and rolls by ${discovery}, too, without a failed request`, () =>
+            underLoad(async () => {
+                await lab.change({ discovery });
+                await lab.balances(3);
+                await lab.change({ webapp: { count: 5 } });
+                await lab.balances(5);
+                await lab.change({ webapp: { count: 3, message: `by ${discovery}` } });
+                await eventually("only the new message is seen", async () => {
+                    for (let n = 0; n < 9; n += 1) {
+                        assert.equal((await lab.greeting()).message, `Hello from by ${discovery}`);
+                    }
+                });
+                await lab.balances(3);
+            }));
+    }
+
+    it("goes back to Consul's own word without a failed request", () =>
         underLoad(async () => {
-            await lab.change({ discovery: "events" });
+            await lab.change({ discovery: "events", webapp: { count: 3 } });
             await lab.balances(3);
             const { body } = await request(`${lab.url("haproxyStats")}/discovery/metrics`, {
                 auth: lab.statsAuth,
             });
             assert.match(body, /^gatehouse_discovery_slots_used\{service="demo-webapp"\} 3$/m);
-        }));
-
-    it("scales and rolls a message there, too, without a failed request", () =>
-        underLoad(async () => {
-            await lab.change({ webapp: { count: 5 } });
-            await lab.balances(5);
-            await lab.change({ webapp: { count: 3, message: "by events" } });
-            await eventually("only the new message is seen", async () => {
-                for (let n = 0; n < 9; n += 1) {
-                    assert.equal((await lab.greeting()).message, "Hello from by events");
-                }
-            });
-            await lab.change({ webapp: { count: 3 } });
-            await lab.balances(3);
         }));
 
     it("repairs what somebody removed by hand", async () => {

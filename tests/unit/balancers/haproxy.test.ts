@@ -1,5 +1,6 @@
 import * as assert from "node:assert/strict";
 
+import { FakeConsul } from "../../support/fake-consul";
 import { section } from "./configuration";
 import { checkConfiguration } from "./container";
 import { buildImages, removeImages } from "./image";
@@ -90,6 +91,27 @@ describe("haproxy.cfg as Nomad renders it", function () {
                 "server-template webapp 32 127.0.0.1:1 disabled",
             ),
         );
+    });
+
+    it("renders a server for each instance that passes where Nomad follows Consul", async () => {
+        const consul = await FakeConsul.start();
+        try {
+            consul.has({ port: 8001 }, { port: 8002, status: "critical" }, { port: 8003, status: "warning" });
+            const configuration = await renderHaproxy({
+                items: { ...defaultItems, discovery: "template" },
+                consul: consul.url,
+            });
+            assert.doesNotMatch(configuration, /resolvers|lua|server-template/);
+            assert.deepEqual(
+                section(configuration, "backend webapp").filter((line) => line.startsWith("server ")),
+                ["server web-8001 127.0.0.1:8001", "server web-8003 127.0.0.1:8003"],
+            );
+            const { code, output } = await checkConfiguration(configuration);
+            assert.equal(code, 0, output);
+            assert.doesNotMatch(output, /WARNING|ALERT/);
+        } finally {
+            await consul.stop();
+        }
     });
 
     it("logs every request only when asked to", async () => {

@@ -15,6 +15,8 @@ export interface HaproxySettings {
     items: Record<string, string>;
     ports?: { http: number; stats: number };
     consulDns?: string;
+    /** Where services are asked for, if the template asks for any. */
+    consul?: string;
     proxySources?: string[];
 }
 
@@ -71,6 +73,7 @@ export async function renderHaproxy(settings: HaproxySettings): Promise<string> 
             env: {
                 ...process.env,
                 NOMAD_ADDR: address,
+                ...(settings.consul !== undefined && { CONSUL_HTTP_ADDR: settings.consul }),
                 NOMAD_PORT_http: String(ports.http),
                 NOMAD_PORT_stats: String(ports.stats),
             },
