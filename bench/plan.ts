@@ -27,24 +27,47 @@ export interface Plan<L extends Lab = Lab> {
     measures: Record<string, (lab: L, options: Options) => Promise<Found>>;
 }
 
+/** Measures that need no lab: each brings what it needs, and takes it away again. */
+export interface Parts {
+    /** In the order of the page. */
+    measures: Record<string, (options: Options) => Promise<Found>>;
+}
+
 /** The part that needs no running lab but the commands. */
 export const lifecycle = "lifecycle";
 
 /** The parts of a plan in the order of the page. */
-export function partsOf(plan: Plan): string[] {
-    return [lifecycle, ...Object.keys(plan.measures)];
+export function partsOf(plan: Plan | Parts): string[] {
+    return ["open" in plan ? [lifecycle] : [], Object.keys(plan.measures)].flat();
+}
+
+/** Does the chosen parts, of a lab or without one. */
+export async function carryOut(
+    name: string,
+    plan: Plan | Parts,
+    chosen: string[],
+    options: Options,
+): Promise<Section> {
+    if ("open" in plan) {
+        return carryOutOnLab(name, plan, chosen, options);
+    }
+    const section: Section = {};
+    for (const part of chosen) {
+        console.log(`${name}: ${part} …`);
+        const environment = await describeEnvironment();
+        const found = await attempt(part, () => plan.measures[part]?.(options));
+        if (found !== undefined) {
+            section[part] = { environment, figures: found.figures ?? [], matrices: found.matrices ?? [] };
+        }
+    }
+    return section;
 }
 
 /**
  * Brings the lab up and down a few times and measures the last one while it runs. With chosen parts it does only
  * these, on a lab that comes up once.
  */
-export async function carryOut(
-    name: string,
-    plan: Plan,
-    chosen: string[],
-    options: Options,
-): Promise<Section> {
+async function carryOutOnLab(name: string, plan: Plan, chosen: string[], options: Options): Promise<Section> {
     const repetitions = chosen.includes(lifecycle) && !options.short ? 3 : 1;
     const lab = plan.open();
     const section: Section = {};

@@ -1,6 +1,8 @@
 import { Agent, get } from "node:http";
 import { performance } from "node:perf_hooks";
 
+import { pause } from "../../tests/support/poll";
+
 /** Asks one address after the other, as fast as it answers, and notes when a certain instance did. */
 export class Watcher {
     /** When each answer of the instance came, by address: milliseconds since the start of the process. */
@@ -11,10 +13,14 @@ export class Watcher {
     private watching = true;
     private readonly counts = new Map<string, { requests: number; failures: Map<string, number> }>();
 
-    /** @param instance what its answers carry in `X-Instance` */
+    /**
+     * @param instance what its answers carry in `X-Instance`
+     * @param gap milliseconds between an answer and the next request, to leave the machine's cores to the others
+     */
     constructor(
         private readonly instance: string,
         url: string,
+        private readonly gap = 0,
     ) {
         this.url = url;
         this.done = this.run();
@@ -30,10 +36,16 @@ export class Watcher {
         return (this.seen.get(url) ?? []).filter((at) => at >= from && at < to);
     }
 
+    /** How many requests went to an address, and how many of them failed. */
+    tally(url: string): { requests: number; failed: number } {
+        const { requests, failures } = this.countsOf(url);
+        return { requests, failed: [...failures.values()].reduce((sum, count) => sum + count, 0) };
+    }
+
     /** How many requests to an address failed, and why. */
     failures(url: string): string {
-        const { requests, failures } = this.countsOf(url);
-        const failed = [...failures.values()].reduce((sum, count) => sum + count, 0);
+        const { failures } = this.countsOf(url);
+        const { requests, failed } = this.tally(url);
         const reasons = [...failures].map(([reason, count]) => `, ${count} × ${reason}`).join("");
         return `${failed} of ${requests} requests failed${reasons}`;
     }
@@ -78,6 +90,9 @@ export class Watcher {
                     setTimeout(resolve, 1);
                 });
             });
+            if (this.gap > 0) {
+                await pause(this.gap);
+            }
         }
     }
 }

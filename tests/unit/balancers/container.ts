@@ -18,7 +18,7 @@ export interface Discovery {
 }
 
 /** The whole of the module's settings. */
-function discoverySettings(discovery: Discovery): object {
+export function discoverySettings(discovery: Discovery): object {
     return {
         services: [{ name: "demo-webapp", backend: "webapp" }],
         guard: { minimumShare: 0.5, hold: 60 },
