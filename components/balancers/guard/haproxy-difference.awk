@@ -9,9 +9,10 @@
 #
 # blocked=1 says that a reload has failed a moment ago: what can be done without one is done all the same.
 
+# Comments are none of it, but for what Lua reads.
 function frame(text) {
     sub(/^[ \t]+/, "", text)
-    if (text != "" && text !~ /^#/) {
+    if (text != "" && (text !~ /^#/ || text ~ /^#discovery /)) {
         frames[phase] = frames[phase] text "\n"
     }
 }
@@ -77,11 +78,21 @@ $1 == "server" {
     }
     next
 }
+# Servers that Lua fills: who is in them is its affair, and a few more than there have to be do no harm.
+$1 == "server-template" {
+    wanted[proxy]++
+    sub(/.*-/, "", $3)
+    room[phase, proxy, $2] = $3
+    if (phase == "new" && $3 + 0 > room["old", proxy, $2] + 0) {
+        larger = 1
+    }
+    $3 = ""
+}
 { frame($0) }
 
 END {
     sub(/global\ndescription [^\n]*\n$/, "", frames["old"])
-    urgent = frames["old"] != frames["new"]
+    urgent = larger || frames["old"] != frames["new"]
     for (key in added) {
         known[key] = added[key]
         proxyOf[key] = key

@@ -151,6 +151,32 @@ function testDifference(awk: Awk): void {
         ]);
     });
 
+    it("leaves servers that Lua fills to Lua, unless there are to be more of them", async () => {
+        const slots = (count: number, rest = ""): string =>
+            `backend web\n    server-template web 1-${count} 127.0.0.1:1 disabled${rest}\n`;
+        assert.deepEqual((await difference(slots(32), slots(32))).lines, ["same"]);
+        assert.deepEqual((await difference(slots(32), slots(16))).lines, ["same"]);
+        assert.deepEqual((await difference(slots(32), slots(128))).lines, ["urgent"]);
+        assert.deepEqual((await difference(slots(32), slots(32, " backup"))).lines, ["urgent"]);
+        assert.deepEqual((await difference(slots(32), `${slots(32)}backend api\n`)).lines, ["urgent"]);
+        const more =
+            slots(16) + slots(16).replace("backend web\n", "").replace("template web", "template far");
+        assert.deepEqual((await difference(slots(16), more)).lines, ["urgent"]);
+    });
+
+    it("takes no server out, nor puts one in, where another form of discovery comes with a reload", async () => {
+        const slots = "backend web\n    server-template web 1-16 127.0.0.1:1 disabled\n";
+        assert.deepEqual((await difference(two, slots)).lines, ["urgent"]);
+        assert.deepEqual((await difference(slots, two)).lines, ["urgent"]);
+        assert.deepEqual((await difference(two, slots, [], { blocked: "1" })).lines, ["urgent"]);
+    });
+
+    it("counts what Lua is told as a part of the configuration, and no other comment", async () => {
+        const told = (text: string): string => `global\n#discovery ${text}\n`;
+        assert.deepEqual((await difference(told("1"), told("2"))).lines, ["urgent"]);
+        assert.deepEqual((await difference("# 1\n", "# 2\n")).lines, ["same"]);
+    });
+
     it("forgets what was changed in a worker that runs no more", async () => {
         assert.deepEqual(await difference(two, section("web", 2, ["a"]), ["out web/b"], { of: "8-1" }), {
             lines: ["now set server web/b state maint", "lazy"],
