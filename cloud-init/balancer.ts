@@ -8,6 +8,8 @@ export function balancerHost(): Role {
     return {
         requires: [
             fromDebian("haproxy"),
+            // For HAProxy's Lua; the package has no program.
+            fromDebian("lua-cjson", "/usr/share/lua/5.3/cjson/util.lua"),
             // Not the package dnsmasq, which brings a unit.
             fromDebian("dnsmasq-base", "dnsmasq"),
             fromDebian("socat"),
