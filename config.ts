@@ -87,7 +87,9 @@ function isProjectDefault(owner: LabName, key: string, value: unknown): boolean 
     const field = schemas[owner].settings.shape[key] as z.ZodType;
     const byDefault: unknown = field.safeParse(undefined).data;
     return (
-        isDeepStrictEqual(value, {}) || isDeepStrictEqual(value, JSON.parse(JSON.stringify(byDefault ?? {})))
+        value === "" ||
+        isDeepStrictEqual(value, {}) ||
+        isDeepStrictEqual(value, JSON.parse(JSON.stringify(byDefault ?? {})))
     );
 }
 

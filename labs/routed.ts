@@ -52,8 +52,17 @@ export class RoutedLab extends pulumi.ComponentResource implements Lab {
         super("gatehouse:labs:RoutedLab", name, {}, opts);
         this.config = args.config;
         this.nodes = routedNodes(args.config);
-        const { datacenter, certificates, tokens, gossip, balancer, network, versions, snapshots } =
-            args.config;
+        const {
+            datacenter,
+            certificates,
+            tokens,
+            gossip,
+            discovery,
+            balancer,
+            network,
+            versions,
+            snapshots,
+        } = args.config;
 
         const { rotations, said } = nextRotations(args.last, args.config);
         if (said !== undefined) {
@@ -92,6 +101,7 @@ export class RoutedLab extends pulumi.ComponentResource implements Lab {
                 gossip,
                 snapshots: { ...snapshots, interval: seconds(snapshots.interval) },
                 balancer: {
+                    discovery,
                     preferLocal: balancer.preferLocal,
                     proxySources: ingress?.proxySources,
                     guard: {

@@ -25,6 +25,26 @@ export const datacenter = z
     .regex(/^[a-z0-9][a-z0-9-]*$/, { error: "must be lower-case letters, digits and hyphens" })
     .default("dc1");
 
+/**
+ * How a lab's balancers learn of instances. `""` is the lab's default: Pulumi.yaml has one value for all labs.
+ *
+ * @param elsewhere forms of other labs that this one cannot have, with the reason and the remedy
+ */
+export function discoveryForm<const Form extends string>(
+    forms: readonly Form[],
+    byDefault: NoInfer<Form>,
+    elsewhere: Record<string, string> = {},
+) {
+    const form = z
+        .string()
+        .refine((value) => !Object.hasOwn(elsewhere, value), {
+            error: ({ input }) => elsewhere[String(input)],
+            abort: true,
+        })
+        .pipe(z.enum(forms));
+    return z.preprocess((value) => (value === "" ? undefined : value), form.default(byDefault));
+}
+
 const privateSubnet = z.string().superRefine((value, context) => {
     const problem = subnetProblem(value);
     if (problem !== undefined) {

@@ -4,7 +4,15 @@ import type { Discovery } from "../components/balancers/propagation";
 import { maxWebAppCount, slotCount } from "../components/balancers/slots";
 import type { Problem } from "../config-errors";
 import { nomad as place } from "../toolchain/labs.json";
-import { clashingPorts, commonSettings, datacenter, imageReference, port, portsAmongSsh } from "./common";
+import {
+    clashingPorts,
+    commonSettings,
+    datacenter,
+    discoveryForm,
+    imageReference,
+    port,
+    portsAmongSsh,
+} from "./common";
 import {
     hastyShutdown,
     holdSettings,
@@ -78,7 +86,7 @@ export const nomadSettings = z.strictObject({
      * Consul's DNS, asked ten times a second (`dns`), or by Nomad, which renders them (`template`); docs/jobs.md compares
      * them. A change is a reload, which loses no request.
      */
-    discovery: z.enum(["events", "dns", "template"]).default("events"),
+    discovery: discoveryForm(["events", "dns", "template"], "events"),
     /** The balancer. */
     haproxy: z
         .strictObject({

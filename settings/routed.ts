@@ -3,7 +3,15 @@ import { z } from "zod";
 import { hostOffset } from "../components/machines/addresses";
 import type { Problem } from "../config-errors";
 import { routed as place } from "../toolchain/labs.json";
-import { clashingPorts, commonSettings, datacenter, imageReference, port, portsAmongSsh } from "./common";
+import {
+    clashingPorts,
+    commonSettings,
+    datacenter,
+    discoveryForm,
+    imageReference,
+    port,
+    portsAmongSsh,
+} from "./common";
 import { guardSettings, seconds, tooManyReloads } from "./guard";
 import { linodeContradictions, linodeSettings } from "./linode";
 import { clusterVersions } from "./versions";
@@ -44,6 +52,9 @@ const pool = z.strictObject({
         .min(0)
         .max(79, { error: "must be at most 79: the network has no more addresses for machines of one name" }),
 });
+
+const noDns =
+    "cannot be: services appear and vanish here, and DNS does not tell which there are; use template or events";
 
 const instances = z
     .int()
@@ -156,6 +167,11 @@ export const routedSettings = z.strictObject({
             intention: z.enum(["allow", "deny"]).default("allow"),
         })
         .prefault({}),
+    /**
+     * How balancers learn of instances: consul-template renders each of them, or HAProxy hears of them from Consul itself
+     * and consul-template renders only which services there are. A change is a reload, one node after the other.
+     */
+    discovery: discoveryForm(["template", "events"], "template", { dns: noDns }),
     /** The HAProxy on every machine. A change is a reload, one node after the other. */
     balancer: z
         .strictObject({

@@ -5,6 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { NodeAddress } from "../clusters/node";
 import type { NodeConfiguration, NodeFile } from "../clusters/node-files";
 import { asset, guardAsset, program, unitFile } from "./node/assets";
+import { discoveryFiles, discoverySettings, type NodeDiscovery } from "./node/discovery";
 import { nodeDns } from "./node/dns";
 import { operatorsFiles, type OperatorsEndpointArgs, operatorsSections } from "./node/operators";
 import { reservedPorts } from "./node/ports";
@@ -20,6 +21,11 @@ export interface NodeBalancerArgs {
     consulToken: string;
     /** Services are `<service>.<domain>`. Default: `service`. */
     domain?: string;
+    /**
+     * How HAProxy learns of instances: consul-template renders each (`template`), or HAProxy asks Consul itself, and
+     * consul-template renders only which services there are (`events`). A change is a reload. Default: `template`.
+     */
+    discovery?: NodeDiscovery;
     /** Other nodes' instances are asked only while this node has none that is well. Default: false. */
     preferLocal?: boolean;
     /**
@@ -64,7 +70,7 @@ const templateFolder = "/etc/consul-template";
 /**
  * HAProxy on a node of a cluster, rendered by consul-template through the guard from the services that are tagged
  * `routed`, and dnsmasq that sends the node and its containers to it. Pure; the machine has the packages `haproxy`,
- * `dnsmasq-base` and `socat`, and the program `consul-template` (image `machine-routed`).
+ * `dnsmasq-base`, `lua-cjson` and `socat`, and the program `consul-template` (image `machine-routed`).
  *
  * A change of settings interrupts nothing: they are in a file that consul-template watches. Only other unit files restart
  * HAProxy, which closes its ports for a moment.
@@ -110,10 +116,11 @@ function haproxyFiles({ operators }: NodeBalancerArgs): NodeFile[] {
             unit: reload,
         },
         ...(operators === undefined ? [] : operatorsFiles(operators, reload)),
+        ...discoveryFiles(reload),
         // Also instead of the package's file, which gives HAProxy's user the folder.
         {
             path: "/etc/tmpfiles.d/haproxy.conf",
-            content: "d /run/haproxy 0700 root root -\n",
+            content: asset("tmpfiles.conf"),
             mode: "0644",
             owner: "root:root",
         },
@@ -173,7 +180,11 @@ function templateFiles(args: NodeBalancerArgs): NodeFile[] {
         file("consul-template.hcl", asset("consul-template.hcl"), "0644", restart),
         file("haproxy.ctmpl", asset("haproxy.ctmpl"), "0644", restart),
         file("token", args.consulToken, "0600", restart),
-        file("balancer.json", `${JSON.stringify(balancerSettings(args), undefined, 2)}\n`, "0600"),
+        // haproxy-refresh waits until consul-template has rendered them.
+        file("balancer.json", `${JSON.stringify(balancerSettings(args), undefined, 2)}\n`, "0600", {
+            name: units.haproxy,
+            change: "reload",
+        }),
         unitFile(units.template),
     ];
 }
@@ -184,6 +195,9 @@ export function balancerSettings(args: NodeBalancerArgs): Record<string, unknown
         node: args.node.name,
         address: args.node.address,
         domain: domainOf(args),
+        ...(args.discovery === "events" && {
+            discovery: discoverySettings(args.consulToken, { ...defaults, ...args.guard }),
+        }),
         preferLocal: args.preferLocal ?? false,
         ...(args.proxySources?.length && { proxySources: args.proxySources.join(" ") }),
         statsUser: args.stats?.user ?? "",

@@ -42,7 +42,7 @@ export interface SecureClusterArgs {
     tokens: { rotation: number };
     /** `rotation`: another number makes new keys, which all agents take over while they run. */
     gossip: { rotation: number };
-    balancer: Pick<NodeBalancerArgs, "preferLocal" | "guard" | "proxySources">;
+    balancer: Pick<NodeBalancerArgs, "discovery" | "preferLocal" | "guard" | "proxySources">;
     /** Seconds from one snapshot to the next, and how many a server keeps. */
     snapshots: { interval: number; keep: number };
 }

@@ -29,7 +29,7 @@ export interface SecureNodeArgs {
     tasks: NomadClientArgs;
     /** The interface whose address jobs get. Default: the default route's. */
     networkInterface?: string;
-    balancer: Pick<NodeBalancerArgs, "preferLocal" | "guard" | "proxySources">;
+    balancer: Pick<NodeBalancerArgs, "discovery" | "preferLocal" | "guard" | "proxySources">;
     /** The certificates (PEM) of the authorities that agents believe. */
     ca: { consul: string; nomad: string };
     /** The machine's own; `operators` makes it the one with the operators' endpoint. */

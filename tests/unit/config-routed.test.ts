@@ -227,6 +227,22 @@ describe("configuration of the routed lab", () => {
         );
     });
 
+    it("lets its balancers hear of instances in two ways, and says why DNS is none", () => {
+        for (const discovery of ["template", "events"] as const) {
+            const config = parseConfig({ lab: "routed", discovery });
+            assert.ok(config.lab === "routed");
+            assert.equal(config.discovery, discovery);
+        }
+        assert.match(
+            refused({ discovery: "dns" }),
+            /gatehouse:discovery: cannot be: .*DNS does not tell which there are; use template or events, but is "dns"/,
+        );
+        assert.match(
+            refused({ discovery: "x" }),
+            /gatehouse:discovery: unknown value "x"; use template, events/,
+        );
+    });
+
     it("knows how many old workers its HAProxy bears", () => {
         const template = readFileSync(path.join(root, "components/balancers/node/haproxy.ctmpl"), "utf8");
         assert.match(template, new RegExp(`^ +hard-stop-after ${oldWorkers.seconds}s$`, "m"));

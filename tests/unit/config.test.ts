@@ -44,8 +44,11 @@ describe("configuration", () => {
                 const defaults = plain(parseConfig({ lab })) as Record<string, unknown>;
                 for (const [key, value] of documented.filter(([key]) => key in defaults)) {
                     // Labs differ in these, or they stand in toolchain/versions.json: what is shared is no default.
-                    const own = ["lab", "network", "ports", "servers", "versions"].includes(key);
-                    assert.deepEqual(value, own && key !== "lab" ? {} : own ? "nomad" : defaults[key], key);
+                    const shared: Record<string, unknown> = {
+                        ...{ lab: "nomad", discovery: "" },
+                        ...{ network: {}, ports: {}, servers: {}, versions: {} },
+                    };
+                    assert.deepEqual(value, key in shared ? shared[key] : defaults[key], key);
                 }
             }
         });

@@ -1,6 +1,8 @@
 import * as assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 
 import {
+    balancerSettings,
     nodeBalancer,
     type NodeBalancerArgs,
     type OperatorsEndpointArgs,
@@ -9,7 +11,7 @@ import { imageReference } from "../../../toolchain/images";
 import { type Agent, startConsul } from "../../support/agents";
 import { run } from "../../support/command";
 import { forgetAll, type Instance, register, render, section, servers } from "./node-catalogue";
-import { balancerArgs, makePki, operatorsArgs, Root } from "./node-files";
+import { balancerArgs, consulToken, makePki, operatorsArgs, Root } from "./node-files";
 
 describe("a node's haproxy.cfg, rendered from Consul's catalogue", function () {
     this.timeout("2m");
@@ -37,18 +39,32 @@ describe("a node's haproxy.cfg, rendered from Consul's catalogue", function () {
     /** HAProxy of the machine itself has nothing to say against it. */
     async function accepted(configuration: string): Promise<void> {
         root.write("check/haproxy.cfg", configuration);
-        const script =
-            "mkdir -p /run/haproxy; echo 1 > /run/haproxy/servers; haproxy -c -f /root/check/haproxy.cfg";
+        const script = [
+            "mkdir -p /run/haproxy; echo 1 > /run/haproxy/servers; cp /root/check/haproxy.cfg /run/haproxy/",
+            ". /usr/local/lib/gatehouse/haproxy-common; put_beside /run/haproxy/haproxy.cfg",
+            "haproxy -c -f /run/haproxy/haproxy.cfg",
+        ];
+        const folders = ["/etc/haproxy", "/usr/local/lib/gatehouse"];
         const { code, output } = await run("docker", [
             ...["run", "--rm", "--network", "none", "--volume", `${root.folder}:/root:ro`],
-            ...["--volume", `${root.folder}/etc/haproxy:/etc/haproxy:ro`, "--entrypoint", "/bin/sh"],
-            ...[imageReference("machine-routed"), "-c", script],
+            ...folders.map((folder) => `--volume=${root.folder}${folder}:${folder}:ro`),
+            ...["--entrypoint", "/bin/sh", imageReference("machine-routed"), "-c", script.join("\n")],
         ]);
         assert.equal(code, 0, `${output}\n${configuration}`);
         assert.doesNotMatch(output, /WARNING|ALERT/, output);
     }
 
     const routed = ["routed"];
+    const events = { discovery: "events" } as const;
+
+    /** What Lua is told. */
+    function told(configuration: string): {
+        consul: object;
+        services: { name: string; backend: string; tag: string; near?: string }[];
+    } {
+        const lines = [...configuration.matchAll(/^#discovery (.*)$/gm)].map(([, text]) => text);
+        return JSON.parse(lines.join("\n"));
+    }
 
     it("takes a PROXY header on port 80 from those who send one, and from nobody else", async () => {
         const instance = { service: "web", id: "a", tags: routed };
@@ -83,11 +99,19 @@ describe("a node's haproxy.cfg, rendered from Consul's catalogue", function () {
     });
 
     it("is accepted without a service, with the operators' endpoint, and without a password", async () => {
-        for (const change of [{}, { operators }, { stats: undefined }]) {
+        for (const change of [{}, events, { operators }, { ...events, operators }, { stats: undefined }]) {
             const configuration = await rendered([], change);
             assert.match(configuration, /^#guard list services known 0$/m);
+            // There is nobody to wait for.
+            assert.doesNotMatch(configuration, /discovery-ready/);
             await accepted(configuration);
         }
+    });
+
+    it("says which settings it is made of", async () => {
+        const text = JSON.stringify(balancerSettings(balancerArgs()));
+        const digest = createHash("sha256").update(text).digest("hex");
+        assert.match(await rendered([]), new RegExp(`^# settings ${digest}$`, "m"));
     });
 
     it("does not depend on the order in which services came", async () => {
@@ -181,6 +205,83 @@ describe("a node's haproxy.cfg, rendered from Consul's catalogue", function () {
         ]);
         assert.ok(section(preferring, "backend web").includes("option allbackups"));
         await accepted(preferring);
+    });
+
+    const templates = (configuration: string, heading: string): string[] =>
+        section(configuration, heading).filter((line) => line.startsWith("server"));
+
+    it("has free servers for Lua to fill, and is another only where services are, by events", async () => {
+        const instances: Instance[] = [
+            { service: "web", id: "a", tags: [...routed, "check=/health"] },
+            { service: "db", id: "b", tags: [...routed, "tcp=5432"], node: "node-1" },
+            { service: "hidden", id: "c" },
+            { service: "web-sidecar-proxy", id: "d", tags: routed },
+        ];
+        const configuration = await rendered(instances, events);
+        assert.deepEqual(templates(configuration, "backend web"), [
+            "server-template web 1-16 127.0.0.1:1 disabled",
+        ]);
+        assert.deepEqual(templates(configuration, "listen tcp.db"), [
+            "server-template db 1-16 127.0.0.1:1 disabled",
+        ]);
+        assert.ok(section(configuration, "backend web").includes("option httpchk GET /health"));
+        assert.deepEqual(told(configuration), {
+            consul: { url: "http://127.0.0.1:8500", token: consulToken },
+            services: [
+                { name: "db", backend: "tcp.db", tag: "routed" },
+                { name: "web", backend: "web", tag: "routed" },
+            ],
+            guard: { minimumShare: 0.5, hold: 60 },
+            ...{ wait: 5, patience: 5, state: "/state/discovery.json" },
+        });
+        // The guard has no section of a service, for no line of it is the catalogue's, but all of them as a list.
+        assert.deepEqual(configuration.match(/^#guard .*$/gm), ["#guard list services known 2"]);
+        assert.doesNotMatch(configuration, /hidden|sidecar/);
+        await accepted(configuration);
+        const more: Instance[] = [
+            { service: "web", id: "e", tags: routed, status: "critical" },
+            { service: "db", id: "f", tags: [...routed, "tcp=5432"] },
+        ];
+        assert.equal(await rendered(more, events), configuration);
+        const another = await rendered([{ service: "api", id: "g", tags: routed }], events);
+        assert.deepEqual(
+            told(another).services.map(({ name }) => name),
+            ["api", "db", "web"],
+        );
+    });
+
+    it("has room for twice the instances and one, by events", async () => {
+        const instances = Array.from({ length: 16 }, (_, n): Instance => {
+            const port = 9000 + n;
+            return { service: "web", id: `w${n}`, tags: routed, port };
+        });
+        for (const [count, slots] of [
+            [7, 16],
+            [8, 32],
+            [15, 32],
+            [16, 64],
+        ] as const) {
+            const configuration = await rendered(instances.slice(0, count), events);
+            assert.deepEqual(
+                templates(configuration, "backend web"),
+                [`server-template web 1-${slots} 127.0.0.1:1 disabled`],
+                `${count} instances`,
+            );
+        }
+    });
+
+    it("has servers of their own for this node's instances when they are preferred, by events", async () => {
+        const instance = { service: "web", id: "a", tags: routed };
+        const configuration = await rendered([instance], { ...events, preferLocal: true });
+        assert.deepEqual(templates(configuration, "backend web"), [
+            "server-template near 1-16 127.0.0.1:1 disabled",
+            "server-template far 1-16 127.0.0.1:1 backup disabled",
+        ]);
+        assert.ok(section(configuration, "backend web").includes("option allbackups"));
+        assert.deepEqual(told(configuration).services, [
+            { name: "web", backend: "web", tag: "routed", near: "node-1" },
+        ]);
+        await accepted(configuration);
     });
 
     it("takes nothing from the catalogue that could be read as a setting", async () => {

@@ -30,7 +30,7 @@ describe("the configuration of a node's balancer", function () {
                     ...configuration.units.flatMap(({ check }) =>
                         check === undefined ? [] : [check.join(" ")],
                     ),
-                    "for script in /usr/local/lib/gatehouse/*; do case $script in *.awk) ;; *) sh -n $script ;; esac; done",
+                    "for script in /usr/local/lib/gatehouse/*; do case $script in *.awk | *.lua) ;; *) sh -n $script ;; esac; done",
                     "! systemctl is-enabled haproxy.service 2> /dev/null || exit 1",
                 ].join("\n"),
             ]);
@@ -68,7 +68,9 @@ describe("the configuration of a node's balancer", function () {
     });
 
     it("has its secrets in files that only root reads, and nowhere else", () => {
-        const { files, units } = nodeBalancer(balancerArgs({ operators: operatorsArgs(pki) }));
+        const { files, units } = nodeBalancer(
+            balancerArgs({ discovery: "events", operators: operatorsArgs(pki) }),
+        );
         const secrets = [consulToken, account.password, "PRIVATE KEY"];
         const secret = files.filter(({ content }) => secrets.some((each) => content.includes(each)));
         assert.deepEqual(secret.map(({ path }) => path).sort(), [
@@ -94,10 +96,14 @@ describe("the configuration of a node's balancer", function () {
                     ({ path, unit }) => `${path} ${unit === undefined ? "-" : `${unit.change} ${unit.name}`}`,
                 );
         };
-        assert.deepEqual(changed({ preferLocal: true }), ["/etc/consul-template/balancer.json -"]);
-        assert.deepEqual(changed({ stats: { ...account, user: "x" } }), [
-            "/etc/consul-template/balancer.json -",
-        ]);
+        const settings = "/etc/consul-template/balancer.json reload haproxy.service";
+        for (const change of [
+            { preferLocal: true },
+            { discovery: "events" as const },
+            { stats: { ...account, user: "x" } },
+        ]) {
+            assert.deepEqual(changed(change), [settings]);
+        }
         assert.deepEqual(changed({ guard: { holdSeconds: 1 } }), [
             "/etc/consul-template/guard.env restart consul-template.service",
         ]);
@@ -105,7 +111,7 @@ describe("the configuration of a node's balancer", function () {
             "/etc/haproxy/bootstrap.cfg reload haproxy.service",
             "/etc/haproxy/operators.pem reload haproxy.service",
             "/etc/haproxy/nomad-ca.pem reload haproxy.service",
-            "/etc/consul-template/balancer.json -",
+            settings,
         ]);
     });
 
