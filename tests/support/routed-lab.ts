@@ -205,6 +205,23 @@ export class RoutedLab extends Lab {
         return load.stop();
     }
 
+    /** The addresses that a machine's HAProxy sends requests to, of one of its backends: `10.218.0.21:20001`. */
+    async balanced(machine: string, backend: string): Promise<string[]> {
+        const ask = "echo show stat | socat - UNIX-CONNECT:/run/haproxy/admin.sock";
+        const [names = "", ...rows] = (await this.on(machine, "sh", "-c", ask)).trim().split("\n");
+        const columns = names.replace(/^# /, "").split(",");
+        const all = rows.map((row) => {
+            const cells = row.split(",");
+            return Object.fromEntries(columns.map((column, index) => [column, cells[index] ?? ""]));
+        });
+        return all
+            .filter(
+                ({ pxname, addr, status }) => pxname === backend && addr !== "" && /^UP/.test(status ?? ""),
+            )
+            .map(({ addr }) => addr ?? "")
+            .sort();
+    }
+
     /** The containers of the jobs' tasks on a client, by name; sidecars and what only holds a network are none. */
     async tasks(client: string): Promise<string[]> {
         const list = await this.on(client, "docker", "ps", "--format", "{{.Names}}");

@@ -119,7 +119,7 @@ describe("routed lab: what machines and agents do without", function () {
         }
     });
 
-    it("has HAProxy's workers in an empty folder and as a user of their own", async () => {
+    it("has HAProxy's workers in a folder without a program and as a user of their own", async () => {
         for (const machine of machines) {
             const list = await lab.on(machine, "ps", "-C", "haproxy", "-o", "pid=,user=");
             const processes = list

@@ -66,6 +66,29 @@ describe("routed lab: changes under load that replace no machine", function () {
         await dashboardSays(/"reachable": ?true/);
     });
 
+    it("hears of instances in another way, and in the first one again, without a restart", async () => {
+        const before = await lab.identities(machines);
+        const balancers = (): Promise<string[]> =>
+            Promise.all(
+                machines.map((machine) =>
+                    lab.on(machine, "systemctl", "show", "haproxy", "--property=MainPID", "--value"),
+                ),
+            );
+        const running = await balancers();
+        for (const discovery of ["events", undefined]) {
+            nothingFailed(await lab.underLoad(machines, () => lab.change({ discovery })));
+            for (const machine of machines) {
+                const configuration = await lab.on(machine, "cat", "/run/haproxy/haproxy.cfg");
+                assert.equal(configuration.includes("lua-load"), discovery === "events", machine);
+                await eventually(`${machine} knows helloworld's instances`, async () =>
+                    assert.equal((await lab.balanced(machine, "helloworld")).length, 2),
+                );
+            }
+        }
+        assert.deepEqual(await balancers(), running);
+        assert.deepEqual(await lab.identities(machines), before, "no machine or agent is touched");
+    });
+
     it("rolls out new certificates, CAs, tokens and gossip keys", async () => {
         const before = await Promise.all(machines.map((machine) => lab.made(machine)));
         const ring = (): Promise<string> => lab.on("server-2", "cat", "/var/lib/consul/serf/local.keyring");
