@@ -4,9 +4,10 @@ import * as pulumi from "@pulumi/pulumi";
 
 import type { NodeAddress } from "../clusters/node";
 import type { NodeConfiguration, NodeFile } from "../clusters/node-files";
-import { asset, guardAsset, program, unitFile } from "./node/assets";
+import { asset, unitFile } from "./node/assets";
 import { discoveryFiles, discoverySettings, type NodeDiscovery } from "./node/discovery";
 import { nodeDns } from "./node/dns";
+import { guardDefaults, guardFiles, type NodeGuardArgs, refuseGuard } from "./node/guard";
 import { operatorsFiles, type OperatorsEndpointArgs, operatorsSections } from "./node/operators";
 import { reservedPorts } from "./node/ports";
 
@@ -44,17 +45,6 @@ export interface NodeBalancerArgs {
     operators?: OperatorsEndpointArgs;
 }
 
-export interface NodeGuardArgs {
-    /** The share of the instances known before that must still be known; 0 believes every list. Default: 0.5. */
-    minimumShare?: number;
-    /** Whole seconds for which a shorter list is held back. Default: 60. */
-    holdSeconds?: number;
-    /** Reloads that may follow each other at once; then one is made in each gap. Default: 5. */
-    reloadBurst?: number;
-    /** Default: 1000. `reloadBurst` + 15 s / this must stay below 30. */
-    reloadGapMilliseconds?: number;
-}
-
 /** HAProxy itself; a soft stop closes its ports and lets requests finish. */
 export const balancerUnit = "haproxy.service";
 
@@ -82,7 +72,12 @@ export function nodeBalancer(args: NodeBalancerArgs): NodeConfiguration {
     const { node, network } = args;
     const dns = nodeDns({ node, network, domain: domainOf(args) });
     return {
-        files: [...haproxyFiles(args), ...guardFiles(args), ...templateFiles(args), ...dns.files],
+        files: [
+            ...haproxyFiles(args),
+            ...guardFiles(args.guard, units),
+            ...templateFiles(args),
+            ...dns.files,
+        ],
         units: [
             {
                 name: units.haproxy,
@@ -128,40 +123,6 @@ function haproxyFiles({ operators }: NodeBalancerArgs): NodeFile[] {
     ];
 }
 
-/** The guard's programs; those that stay are started anew with another version, the others are read at each call. */
-function guardFiles({ guard = {} }: NodeBalancerArgs): NodeFile[] {
-    const restart = { name: units.guard, change: "restart" } as const;
-    const names = [
-        "haproxy-difference.awk",
-        "haproxy-guard.awk",
-        "haproxy-metrics",
-        "haproxy-reload",
-        "haproxy-run",
-    ];
-    const settings = {
-        GUARD_MIN_SHARE: guard.minimumShare ?? defaults.minimumShare,
-        GUARD_HOLD: guard.holdSeconds ?? defaults.holdSeconds,
-        RELOAD_BURST: guard.reloadBurst ?? defaults.reloadBurst,
-        RELOAD_GAP: guard.reloadGapMilliseconds ?? defaults.reloadGapMilliseconds,
-    };
-    const environment = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
-    return [
-        ...names.map((name) => program(name, guardAsset(name))),
-        ...["haproxy-common", "haproxy-render"].map((name) => program(name, guardAsset(name), restart)),
-        program("haproxy-refresh", asset("haproxy-refresh")),
-        {
-            path: `${templateFolder}/guard.env`,
-            content: environment.join(""),
-            mode: "0644",
-            owner: "root:root",
-            // consul-template hands them to what it calls, and the watch is started anew along with it.
-            unit: { name: units.template, change: "restart" },
-        },
-        unitFile(units.guard),
-        unitFile(units.metrics),
-    ];
-}
-
 function templateFiles(args: NodeBalancerArgs): NodeFile[] {
     const restart = { name: units.template, change: "restart" } as const;
     const file = (
@@ -196,7 +157,7 @@ export function balancerSettings(args: NodeBalancerArgs): Record<string, unknown
         address: args.node.address,
         domain: domainOf(args),
         ...(args.discovery === "events" && {
-            discovery: discoverySettings(args.consulToken, { ...defaults, ...args.guard }),
+            discovery: discoverySettings(args.consulToken, { ...guardDefaults, ...args.guard }),
         }),
         preferLocal: args.preferLocal ?? false,
         ...(args.proxySources?.length && { proxySources: args.proxySources.join(" ") }),
@@ -206,11 +167,6 @@ export function balancerSettings(args: NodeBalancerArgs): Record<string, unknown
         operators: args.operators === undefined ? "" : operatorsSections(args.operators),
     };
 }
-
-const defaults = { minimumShare: 0.5, holdSeconds: 60, reloadBurst: 5, reloadGapMilliseconds: 1000 };
-
-/** How long old workers live and how many reloads they may see (haproxy.ctmpl). */
-const oldWorkers = { seconds: 15, reloads: 30 };
 
 const cidrLength = /\/([0-9]|[12][0-9]|3[0-2])$/;
 
@@ -270,7 +226,7 @@ function refuse(args: NodeBalancerArgs): void {
         must(/BEGIN CERTIFICATE/.test(nomad.caPem), "operators.nomad.caPem", "is no certificate in PEM");
         must(word.test(nomad.serverName ?? "localhost"), "operators.nomad.serverName", "must be a host name");
     }
-    refuseGuard({ ...defaults, ...args.guard }, must);
+    refuseGuard(args.guard, must);
     if (errors.length > 0) {
         const reasons = errors.map(({ propertyPath, reason }) => `${propertyPath}: ${reason}`).join("; ");
         throw new pulumi.InputPropertiesError({
@@ -278,25 +234,4 @@ function refuse(args: NodeBalancerArgs): void {
             errors,
         });
     }
-}
-
-function refuseGuard(
-    guard: Required<NodeGuardArgs>,
-    must: (right: boolean, propertyPath: string, reason: string) => void,
-): void {
-    const whole = (value: number, least: number, most: number): boolean =>
-        Number.isInteger(value) && value >= least && value <= most;
-    must(guard.minimumShare >= 0 && guard.minimumShare <= 1, "guard.minimumShare", "must be from 0 to 1");
-    must(whole(guard.holdSeconds, 0, 999_999), "guard.holdSeconds", "must be whole seconds, at most 999999");
-    must(whole(guard.reloadBurst, 1, 20), "guard.reloadBurst", "must be a whole number from 1 to 20");
-    must(
-        whole(guard.reloadGapMilliseconds, 1, 600_000),
-        "guard.reloadGapMilliseconds",
-        "must be whole milliseconds, at most 600000",
-    );
-    must(
-        guard.reloadBurst + (oldWorkers.seconds * 1000) / guard.reloadGapMilliseconds < oldWorkers.reloads,
-        "guard",
-        `reloadBurst + ${oldWorkers.seconds} s / reloadGap must stay below ${oldWorkers.reloads}: HAProxy ends older workers`,
-    );
 }
