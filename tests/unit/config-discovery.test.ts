@@ -19,7 +19,7 @@ describe("settings of the discovery that cannot work", () => {
     describe("a shutdownDelay", () => {
         it("is refused when the balancer needs longer to notice, with the terms and the least that works", () => {
             for (const discovery of ["dns", "events", "template"] as const) {
-                const { deregistration } = propagation({ discovery: { form: discovery } });
+                const { deregistration } = propagation({ discovery: onNomad(discovery, undefined) });
                 const least = `${Math.round(deregistration.seconds * 1000)}ms`;
                 const message = refusal({ discovery, webapp: { shutdownDelay: "500ms" } });
                 assert.match(message, /gatehouse:webapp\.shutdownDelay: 500ms is shorter than HAProxy needs/);
