@@ -137,7 +137,7 @@ function matrix(tallies: Map<Form, Tally>): Matrix {
 function consul(trials: Trial[]): (string | number)[][] {
     return [
         [`a blocking query beside them, ${trials.length} trials`, ...columns(trials, "consul"), ""],
-        ["the call to Consul itself", ...columns(trials, "call"), ""],
+        ["the call to Consul’s agent", ...columns(trials, "call"), ""],
     ];
 }
 

@@ -3,9 +3,11 @@ import type { Role } from "../scene";
 
 const label = "bench-discovery";
 
-/** Where a container is: its address in the stage's network, and the port published for this process. */
+/** Where a container is. */
 export interface Place {
+    /** In the stage's network. */
     address: string;
+    /** For this process, where a port is published. */
     url: string;
 }
 
@@ -40,11 +42,12 @@ export class Stage {
             ...(role.command ?? []),
         );
         const format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
-        const published = port === undefined ? "" : await docker("port", name, `${port}/tcp`);
-        return {
-            address: (await docker("inspect", "--format", format, name)).trim(),
-            url: `http://127.0.0.1:${published.trim().split("\n")[0]?.split(":").at(-1)}`,
-        };
+        const address = (await docker("inspect", "--format", format, name)).trim();
+        if (port === undefined) {
+            return { address, url: "" };
+        }
+        const published = await docker("port", name, `${port}/tcp`);
+        return { address, url: `http://127.0.0.1:${published.trim().split(":").at(-1)}` };
     }
 
     /** The Docker name of one of its containers. */
