@@ -4,6 +4,7 @@ import * as path from "node:path";
 
 import { stringify } from "yaml";
 
+import type { Propagation } from "../../components/balancers/propagation";
 import type { LabName } from "../../settings/common";
 import * as defaults from "../../toolchain/labs.json";
 import { cacheDirectory } from "../../toolchain/paths";
@@ -23,6 +24,8 @@ export interface Outputs {
     }[];
     environment: Record<string, string> | string;
     topology: string;
+    /** Of labs that say it. */
+    propagation?: Propagation;
 }
 
 /** The settings of a stack file below `gatehouse:`. */

@@ -1,6 +1,7 @@
 import * as assert from "node:assert/strict";
 
 import { tail } from "../../support/command";
+import { leavesInTime } from "../../support/departure";
 import { docker } from "../../support/docker";
 import { request } from "../../support/http";
 import { startLoad } from "../../support/load";
@@ -27,6 +28,9 @@ describe("nomad lab: changes under load", function () {
     this.timeout("5m");
 
     before("bring it up", () => lab.ensureUp());
+
+    it("sends a deregistered instance no request after the time that the output says", () =>
+        leavesInTime(lab, "deregistration", 5));
 
     it("scales from 3 to 5 instances without a failed request", () =>
         underLoad(async () => {
@@ -122,6 +126,11 @@ describe("nomad lab: changes under load", function () {
                 });
                 await lab.balances(3);
             }));
+
+        it(`sends a deregistered instance no request after the time that the output says for ${discovery}`, async () => {
+            assert.equal(lab.outputs.propagation?.discovery, discovery);
+            await leavesInTime(lab, "deregistration", 5);
+        });
     }
 
     it("goes back to Consul's own word without a failed request", () =>
@@ -133,6 +142,33 @@ describe("nomad lab: changes under load", function () {
             });
             assert.match(body, /^gatehouse_discovery_slots_used\{service="demo-webapp"\} 3$/m);
         }));
+
+    it("hands other weights to HAProxy, restarts nothing and fails no request", () =>
+        underLoad(async () => {
+            const ids = async () => (await lab.running("demo-webapp")).map(({ ID }) => ID).sort();
+            const before = await ids();
+            await lab.change({ webapp: { count: 3, weights: { passing: 7, warning: 2 } } });
+            await eventually("each server has the weight", async () => {
+                const page = await request(`${lab.url("haproxyStats")}/discovery`, { auth: lab.statsAuth });
+                assert.equal(page.body.match(/<td>7<\/td><\/tr>/g)?.length, 3, page.body);
+            });
+            assert.deepEqual(await ids(), before);
+            await lab.change({ webapp: { count: 3 } });
+            await lab.balances(3);
+        }));
+
+    it("refuses before anything is changed what cannot work", async () => {
+        lab.set({ webapp: { count: 3, shutdownDelay: "100ms" }, haproxy: { hold: { nx: "10s" } } });
+        const said = await lab.stack.refused("preview");
+        lab.set({ webapp: { count: 3 }, haproxy: undefined });
+        assert.match(said, /2 settings to correct; nothing was changed/, tail(said));
+        assert.match(
+            said,
+            /gatehouse:webapp\.shutdownDelay: 100ms is shorter.*; set at least \d+m?s/,
+            tail(said),
+        );
+        assert.match(said, /gatehouse:haproxy\.hold\.nx: does nothing with discovery events/, tail(said));
+    });
 
     it("repairs what somebody removed by hand", async () => {
         await lab.nomad("/v1/job/countdash?purge=true", { method: "DELETE" });

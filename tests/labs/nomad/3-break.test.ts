@@ -1,5 +1,6 @@
 import * as assert from "node:assert/strict";
 
+import { leavesInTime } from "../../support/departure";
 import { docker, nestedContainers } from "../../support/docker";
 import { startLoad } from "../../support/load";
 import { lab } from "../../support/nomad-lab";
@@ -30,6 +31,12 @@ describe("nomad lab: things that break", function () {
         const { requests, failed } = await load.stop();
         console.log(`        killing an instance: ${failed} of ${requests} requests failed`);
         assert.ok(failed <= requests / 100, `${failed} of ${requests} requests failed`);
+    });
+
+    it("tries a dead instance, and a silent one, no longer than the output says", async () => {
+        // Nobody but HAProxy notices: the median would be zero if nothing had been tried, and the test would see nothing.
+        assert.ok((await leavesInTime(lab, "death")) > 0, "no attempt was made to reach the dead instance");
+        assert.ok((await leavesInTime(lab, "silence")) > 0, "no request went to the silent instance");
     });
 
     it("brings HAProxy back after it was killed", async () => {
