@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { balancerHost, consulHost, dockerRole, machineConfig, nomadHost } from "../cloud-init";
 import { operatorsPorts } from "../components/balancers/node-balancer";
+import { propagation, type Propagation } from "../components/balancers/propagation";
 import { BaseImages } from "../components/base-images";
 import { NomadAccess } from "../components/clusters/nomad-acl";
 import { type ClusterMember, SecureCluster } from "../components/clusters/secure-cluster";
@@ -43,6 +44,7 @@ export class RoutedLab extends pulumi.ComponentResource implements Lab {
     readonly environment: pulumi.Output<Record<string, string>>;
     readonly topology: pulumi.Output<string>;
     readonly readme: pulumi.Output<string>;
+    readonly propagation: pulumi.Output<Propagation>;
     readonly snapshots: pulumi.Output<SnapshotAccess>;
 
     private readonly config: RoutedSettings;
@@ -165,6 +167,9 @@ export class RoutedLab extends pulumi.ComponentResource implements Lab {
         this.readme = pulumi
             .all([this.urls, this.topology, cluster.firstToEnd])
             .apply(([urls, topology, certificate]) => routedReadme(urls, topology, certificate));
+        this.propagation = pulumi.output(
+            propagation({ discovery: { form: "template", by: "guard", holdSeconds: seconds(guard.hold) } }),
+        );
         this.registerOutputs({ urls: this.urls });
     }
 

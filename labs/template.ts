@@ -2,6 +2,7 @@ import * as consul from "@pulumi/consul";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
+import { propagation, type Propagation } from "../components/balancers/propagation";
 import { TemplateBalancer } from "../components/balancers/template-balancer";
 import { BaseImages } from "../components/base-images";
 import { ConsulServer } from "../components/clusters/consul-server";
@@ -32,6 +33,7 @@ export class TemplateLab extends pulumi.ComponentResource implements Lab {
     readonly environment: pulumi.Output<Record<string, string>>;
     readonly topology: pulumi.Output<string>;
     readonly readme: pulumi.Output<string>;
+    readonly propagation: pulumi.Output<Propagation>;
 
     private readonly config: TemplateSettings;
     private readonly addresses: AddressBook;
@@ -138,6 +140,15 @@ export class TemplateLab extends pulumi.ComponentResource implements Lab {
         this.readme = pulumi
             .all([this.urls, this.topology])
             .apply(([urls, topology]) => templateReadme(urls, topology));
+        this.propagation = pulumi.output(
+            propagation({
+                discovery: { form: "template", by: "guard", holdSeconds: seconds(config.guard.hold) },
+                check: {
+                    interval: seconds(config.check.interval),
+                    timeout: seconds(config.check.timeout),
+                },
+            }),
+        );
         this.registerOutputs({ urls: this.urls });
     }
 

@@ -1,5 +1,6 @@
 import * as assert from "node:assert/strict";
 
+import { propagation, type Propagation } from "../../components/balancers/propagation";
 import { parseConfig } from "../../config";
 import { wantedObjects } from "../../toolchain/names";
 import {
@@ -300,6 +301,24 @@ describe("changes of the template lab", function () {
         assert.deepEqual([http, interval, timeout], ["http://10.217.0.12:8002/health", "5s", "5s"]);
         const quick = await update("template", { check: { interval: "1s" } });
         assert.equal(checks(quick)?.["interval"], "1s");
+    });
+
+    it("says how long an instance that goes may still get requests, by its own checks and guard", async () => {
+        assert.deepEqual(
+            first.outputs["propagation"]?.value,
+            propagation({
+                discovery: { form: "template", by: "guard", holdSeconds: 60 },
+                check: { interval: 5, timeout: 5 },
+            }),
+        );
+        const quick = await update("template", { check: { interval: "100ms" }, guard: { hold: "5s" } });
+        const { death, exceptions } = quick.outputs["propagation"]?.value as Propagation;
+        assert.deepEqual(death.terms[0], {
+            what: "Consul's check comes round",
+            seconds: 0.1,
+            from: "check interval",
+        });
+        assert.equal(exceptions[0]?.seconds, 5);
     });
 
     it("changes consul-template's container alone when the guard changes", async () => {

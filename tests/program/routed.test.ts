@@ -1,5 +1,6 @@
 import * as assert from "node:assert/strict";
 
+import { propagation } from "../../components/balancers/propagation";
 import { parseConfig } from "../../config";
 import { imageReference } from "../../toolchain/images";
 import { wantedObjects } from "../../toolchain/names";
@@ -222,6 +223,13 @@ describe("the program as the routed lab", function () {
         assert.equal(theirs.length, 2 + 3 + 4 + 6 + 3 + 4 * 5);
         for (const { urn, deletedWith } of theirs) {
             assert.equal(deletedWith, network!.urn, urn);
+        }
+    });
+
+    it("says how long an instance that goes may still get requests, already in a preview", () => {
+        const noticed = propagation({ discovery: { form: "template", by: "guard", holdSeconds: 60 } });
+        for (const run of [preview, first]) {
+            assert.deepEqual(run.outputs["propagation"]?.value, noticed);
         }
     });
 
