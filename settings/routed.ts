@@ -171,7 +171,7 @@ export const routedSettings = z.strictObject({
      * How balancers learn of instances: consul-template renders each of them, or HAProxy hears of them from Consul itself
      * and consul-template renders only which services there are. A change is a reload, one node after the other.
      */
-    discovery: discoveryForm(["template", "events"], "template", { dns: noDns }),
+    discovery: discoveryForm(["template", "events"], "events", { dns: noDns }),
     /** The HAProxy on every machine. A change is a reload, one node after the other. */
     balancer: z
         .strictObject({

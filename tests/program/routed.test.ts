@@ -296,7 +296,7 @@ describe("changes of the routed lab", function () {
     it("configure the machines that are there, and replace none", async () => {
         const balancer = { preferLocal: true, guard: { hold: "2m" } };
         assert.deepEqual(await changed({ balancer }), configured);
-        assert.deepEqual(await changed({ discovery: "events" }), configured);
+        assert.deepEqual(await changed({ discovery: "template" }), configured);
     });
 
     it("replace the machines by such with other versions, and refuse older ones", async () => {

@@ -228,6 +228,7 @@ describe("configuration of the routed lab", () => {
     });
 
     it("lets its balancers hear of instances in two ways, and says why DNS is none", () => {
+        assert.equal(routed().discovery, "events");
         for (const discovery of ["template", "events"] as const) {
             const config = parseConfig({ lab: "routed", discovery });
             assert.ok(config.lab === "routed");

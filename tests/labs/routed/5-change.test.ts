@@ -75,11 +75,11 @@ describe("routed lab: changes under load that replace no machine", function () {
                 ),
             );
         const running = await balancers();
-        for (const discovery of ["events", undefined]) {
+        for (const discovery of ["template", undefined]) {
             nothingFailed(await lab.underLoad(machines, () => lab.change({ discovery })));
             for (const machine of machines) {
                 const configuration = await lab.on(machine, "cat", "/run/haproxy/haproxy.cfg");
-                assert.equal(configuration.includes("lua-load"), discovery === "events", machine);
+                assert.equal(configuration.includes("lua-load"), discovery === undefined, machine);
                 await eventually(`${machine} knows helloworld's instances`, async () =>
                     assert.equal((await lab.balanced(machine, "helloworld")).length, 2),
                 );
