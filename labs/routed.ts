@@ -12,6 +12,7 @@ import { HelloWorld } from "../components/jobs/helloworld";
 import { WebApp } from "../components/jobs/webapp";
 import type { Machine, PublishedPort, Substrate } from "../components/machines/machine";
 import { ports } from "../components/security/ports";
+import { behindGuard } from "../settings/discovery";
 import { seconds } from "../settings/guard";
 import { type RoutedNode, routedNodes, type RoutedSettings } from "../settings/routed";
 import { imageReference } from "../toolchain/images";
@@ -167,9 +168,7 @@ export class RoutedLab extends pulumi.ComponentResource implements Lab {
         this.readme = pulumi
             .all([this.urls, this.topology, cluster.firstToEnd])
             .apply(([urls, topology, certificate]) => routedReadme(urls, topology, certificate));
-        this.propagation = pulumi.output(
-            propagation({ discovery: { form: "template", by: "guard", holdSeconds: seconds(guard.hold) } }),
-        );
+        this.propagation = pulumi.output(propagation({ discovery: behindGuard(discovery, guard) }));
         this.registerOutputs({ urls: this.urls });
     }
 

@@ -1,8 +1,29 @@
+import type { TemplateSettings } from "../settings/template";
 import { renderLabReadme } from "./readme";
-import { renderTopology } from "./topology";
+import { renderTopology, type TopologyEdge } from "./topology";
 
-/** The lab as a diagram: who checks, who renders, and where requests go. */
-export function templateTopology(instances: string[], urls: Record<string, string>): string {
+/** What of the settings shows. */
+type Shown = Pick<TemplateSettings, "discovery" | "instances">;
+
+/** How HAProxy learns of instances, and what consul-template is for. */
+const hearing: Record<Shown["discovery"], TopologyEdge[]> = {
+    template: [
+        { from: "consul", to: "templater", label: "passing instances" },
+        { from: "templater", to: "haproxy", label: "configuration, reload" },
+    ],
+    events: [
+        { from: "consul", to: "haproxy", label: "instances, the moment they change" },
+        { from: "templater", to: "haproxy", label: "configuration without instances" },
+    ],
+    dns: [
+        { from: "consul", to: "haproxy", label: "instances by DNS, ten times a second" },
+        { from: "templater", to: "haproxy", label: "configuration without instances" },
+    ],
+};
+
+/** The lab as a diagram: who checks, who tells HAProxy, and where requests go. */
+export function templateTopology(settings: Shown, urls: Record<string, string>): string {
+    const instances = Object.keys(settings.instances);
     return renderTopology(
         [
             { id: "you", label: "you" },
@@ -18,18 +39,21 @@ export function templateTopology(instances: string[], urls: Record<string, strin
             ...instances.map((name) => ({ from: "haproxy", to: `instance-${name}` })),
             { from: "monitor", to: "web", label: "health checks" },
             { from: "monitor", to: "consul", label: "verdicts" },
-            { from: "consul", to: "templater", label: "passing instances" },
-            { from: "templater", to: "haproxy", label: "configuration, reload" },
+            ...hearing[settings.discovery],
         ],
     );
 }
 
 /** The stack's page in Pulumi's console. */
-export function templateReadme(urls: Record<string, string>, topology: string): string {
+export function templateReadme({ discovery }: Shown, urls: Record<string, string>, topology: string): string {
+    const more: Record<Shown["discovery"], string> = {
+        template: "the guard's at `/guard/status`",
+        events: "what HAProxy has heard from Consul at `/discovery`",
+        dns: "the guard's at `/guard/status`",
+    };
     return renderLabReadme("template", urls, topology, {
         webapp: "the web servers that pass their checks, in turn",
-        haproxyStats:
-            "HAProxy's statistics, and the guard's at `/guard/status`; user and password are in the `environment` output",
+        haproxyStats: `HAProxy's statistics, and ${more[discovery]}; user and password are in the \`environment\` output`,
         consul: "Consul's catalogue and health checks",
     });
 }

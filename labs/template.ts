@@ -3,13 +3,16 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
 import { propagation, type Propagation } from "../components/balancers/propagation";
-import { TemplateBalancer } from "../components/balancers/template-balancer";
+import { slotsForInstances } from "../components/balancers/slots";
+import { TemplateBalancer, type Discovery } from "../components/balancers/template-balancer";
 import { BaseImages } from "../components/base-images";
 import { ConsulServer } from "../components/clusters/consul-server";
 import { ContainerNetwork } from "../components/containers/network";
 import { httpReady } from "../components/containers/ready";
 import { LocalImages } from "../components/images/local";
 import { AddressBook } from "../components/machines/addresses";
+import { ports } from "../components/security/ports";
+import { behindGuard } from "../settings/discovery";
 import { instanceNumber, milliseconds, seconds, type TemplateSettings } from "../settings/template";
 import { template as needs } from "../toolchain/labs.json";
 import type { JobSummary, Lab, MachineSummary } from "./lab";
@@ -25,7 +28,7 @@ export interface TemplateLabArgs {
     config: TemplateSettings;
 }
 
-/** Consul, consul-template and HAProxy as containers: only web servers that pass their checks are rendered. */
+/** Consul, consul-template and HAProxy as containers: only web servers that pass their checks are used. */
 export class TemplateLab extends pulumi.ComponentResource implements Lab {
     readonly urls: pulumi.Output<Record<string, string>>;
     readonly jobs = pulumi.output<Record<string, JobSummary>>({});
@@ -99,6 +102,7 @@ export class TemplateLab extends pulumi.ComponentResource implements Lab {
                 },
                 publishedPorts: { http: config.ports.webapp, stats: config.ports.haproxyStats },
                 consul: consulApi,
+                discovery: this.discovery(),
                 service,
                 stats: { user: statsUser, password: password.result },
                 guard: {
@@ -136,13 +140,13 @@ export class TemplateLab extends pulumi.ComponentResource implements Lab {
                     HAPROXY_STATS_PASSWORD: statsPassword,
                 })),
         );
-        this.topology = this.urls.apply((urls) => templateTopology(Object.keys(config.instances), urls));
+        this.topology = this.urls.apply((urls) => templateTopology(config, urls));
         this.readme = pulumi
             .all([this.urls, this.topology])
-            .apply(([urls, topology]) => templateReadme(urls, topology));
+            .apply(([urls, topology]) => templateReadme(config, urls, topology));
         this.propagation = pulumi.output(
             propagation({
-                discovery: { form: "template", by: "guard", holdSeconds: seconds(config.guard.hold) },
+                discovery: behindGuard(config.discovery, config.guard),
                 check: {
                     interval: seconds(config.check.interval),
                     timeout: seconds(config.check.timeout),
@@ -150,6 +154,13 @@ export class TemplateLab extends pulumi.ComponentResource implements Lab {
             }),
         );
         this.registerOutputs({ urls: this.urls });
+    }
+
+    private discovery(): Discovery {
+        const { discovery: by, instances } = this.config;
+        const slots = slotsForInstances(Object.keys(instances).length);
+        const server = `${this.addresses.at(hosts.consul)}:${ports.consulDns.from}`;
+        return by === "template" ? { by } : by === "events" ? { by, slots } : { by, slots, server };
     }
 
     /** A web server, and what Consul knows of it: a node that has no agent, and its service with a check. */

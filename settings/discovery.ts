@@ -8,7 +8,7 @@ import {
 } from "../components/balancers/propagation";
 import { shutdownDelay as defaultShutdownDelay } from "../components/balancers/timings";
 import type { Problem } from "../config-errors";
-import { seconds } from "./guard";
+import { type GuardSettings, seconds } from "./guard";
 
 /** The version of HAProxy in the images (Debian 12). */
 const haproxyVersion = "2.6";
@@ -135,6 +135,19 @@ export function onNomad(form: Form, hold: HoldSettings | undefined): Discovery {
             return { form };
         case "template":
             return { form, by: "nomad" };
+    }
+}
+
+/** A form of the labs where consul-template renders what is rendered, and the guard's hold counts for HAProxy's Lua, too. */
+export function behindGuard(form: Form, { hold }: GuardSettings): Discovery {
+    const holdSeconds = seconds(hold);
+    switch (form) {
+        case "dns":
+            return { form };
+        case "events":
+            return { form, holdSeconds };
+        case "template":
+            return { form, by: "guard", holdSeconds };
     }
 }
 

@@ -2,8 +2,8 @@ import { z } from "zod";
 
 import type { Problem } from "../config-errors";
 import { template as place } from "../toolchain/labs.json";
-import { clashingPorts, commonSettings, datacenter, port } from "./common";
-import { duration, guardSettings, tooManyReloads } from "./guard";
+import { clashingPorts, commonSettings, datacenter, discoveryForm, port } from "./common";
+import { duration, guardSettings, milliseconds, type GuardSettings, tooManyReloads } from "./guard";
 
 export { milliseconds, oldWorkers, seconds } from "./guard";
 
@@ -43,11 +43,23 @@ export const templateSettings = z.strictObject({
         .default({ web1: { port: 8001 }, web2: { port: 8002 } }),
     /** The health check that Consul's catalogue holds for each instance. */
     check: z.strictObject({ interval: duration.default("5s"), timeout: duration.default("5s") }).prefault({}),
+    /**
+     * How HAProxy learns of instances: they are rendered into its configuration, it hears of them from Consul itself, or
+     * it asks Consul's DNS (docs/template.md). A change is a reload, which loses no request.
+     */
+    discovery: discoveryForm(["template", "events", "dns"], "template"),
     /** What keeps a list of instances that is suddenly short from taking the others out of use. */
     guard: guardSettings,
 });
 
 export type TemplateSettings = z.output<typeof templateSettings>;
+
+/** What of the guard counts in which form of discovery. */
+const guardOf: Record<TemplateSettings["discovery"], (keyof GuardSettings)[]> = {
+    template: ["minimumShare", "hold", "reloadGap", "reloadBurst"],
+    events: ["minimumShare", "hold"],
+    dns: [],
+};
 
 /** The number at the end of an instance's name. */
 export function instanceNumber(name: string): number {
@@ -56,7 +68,11 @@ export function instanceNumber(name: string): number {
 
 /** Problems that only several settings together can have. */
 export function templateContradictions(settings: TemplateSettings): Problem[] {
-    const problems = [...clashingPorts(settings.ports), ...tooManyReloads(settings.guard, "guard")];
+    const problems = [
+        ...clashingPorts(settings.ports),
+        ...(settings.discovery === "template" ? tooManyReloads(settings.guard, "guard") : []),
+        ...withoutEffect(settings),
+    ];
     const owners = new Map<number, string>();
     for (const name of Object.keys(settings.instances)) {
         const number = instanceNumber(name);
@@ -75,4 +91,19 @@ export function templateContradictions(settings: TemplateSettings): Problem[] {
         owners.set(number, name);
     }
     return problems;
+}
+
+/** Settings of the guard that the form of discovery does not know; Pulumi.yaml's defaults are nobody's wish. */
+function withoutEffect({ discovery, guard }: TemplateSettings): Problem[] {
+    const defaults = guardSettings.parse({});
+    const inTime = (value: string | number): string | number =>
+        typeof value === "string" ? milliseconds(value) : value;
+    return guardOf.template
+        .filter((key) => !guardOf[discovery].includes(key) && inTime(guard[key]) !== inTime(defaults[key]))
+        .map((key) => ({
+            path: `guard.${key}`,
+            message:
+                `has no effect with gatehouse:discovery ${discovery}; remove it, or choose ` +
+                (guardOf.events.includes(key) ? "discovery template or events" : "discovery template"),
+        }));
 }

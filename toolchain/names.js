@@ -43,7 +43,7 @@ function partsOf(settings) {
                     ...["consul", "monitor", "haproxy", "haproxy-templater"],
                     ...Object.keys(settings["instances"] ?? {}),
                 ],
-                volumes: ["consul-data", "haproxy-state"],
+                volumes: ["consul-data", "haproxy-state", "haproxy-discovery"],
             };
         default:
             return { containers: ["registry", ...machinesOf(settings)], volumes: ["registry"] };

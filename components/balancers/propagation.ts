@@ -27,7 +27,7 @@ export type Discovery =
     /** HAProxy asks Consul's DNS. */
     | { form: "dns"; hold?: Partial<ResolverHold> }
     /** HAProxy's Lua holds a question open at Consul. */
-    | { form: "events" }
+    | { form: "events"; holdSeconds?: number }
     /** Nomad renders HAProxy's configuration (`nomad`), or consul-template does, with the guard behind it (`guard`). */
     | { form: "template"; by: "nomad" }
     | { form: "template"; by: "guard"; holdSeconds?: number };
@@ -176,16 +176,10 @@ function exceptions(discovery: Discovery): Exception[] {
             ];
         }
         case "events":
-            return [{ when: "most instances go at once", seconds: events.hold, from: "guard hold" }];
+            return [mostAtOnce(discovery)];
         case "template":
             return discovery.by === "guard"
-                ? [
-                      {
-                          when: "most instances go at once",
-                          seconds: discovery.holdSeconds ?? events.hold,
-                          from: "guard hold",
-                      },
-                  ]
+                ? [mostAtOnce(discovery)]
                 : [
                       {
                           when: "a client's connection is idle at the reload: one request more",
@@ -194,6 +188,10 @@ function exceptions(discovery: Discovery): Exception[] {
                       },
                   ];
     }
+}
+
+function mostAtOnce({ holdSeconds }: { holdSeconds?: number }): Exception {
+    return { when: "most instances go at once", seconds: holdSeconds ?? events.hold, from: "guard hold" };
 }
 
 /** The way that is faster at its worst: the other one comes too late to count. */

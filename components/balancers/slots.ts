@@ -32,5 +32,17 @@ export function slotCount(count: number, options: SlotOptions = {}): number {
         throw new RangeError(`webapp.count must be a whole number from 1 to ${maxWebAppCount}, not ${count}`);
     }
     const needed = count + (options.canaries ?? count) + (options.maxParallel ?? 1);
-    return options.minimum ? needed : Math.max(smallest, 2 ** Math.ceil(Math.log2(needed)));
+    return options.minimum ? needed : rounded(needed);
+}
+
+/**
+ * The same for instances that no deployment replaces: each may be there twice, for a moment after a change of the
+ * discovery or when it has moved, and one more may come.
+ */
+export function slotsForInstances(count: number): number {
+    return rounded(2 * count + 1);
+}
+
+function rounded(needed: number): number {
+    return Math.max(smallest, 2 ** Math.ceil(Math.log2(needed)));
 }

@@ -12,6 +12,20 @@ const metricsPort = 9101;
 /** Where HAProxy and consul-template meet: the rendered file, HAProxy's sockets and its servers' state. */
 const shared = "/run/haproxy";
 
+/** In the chroot of HAProxy's workers: what discovery by events has told them. */
+const remembered = "/var/lib/haproxy/state";
+
+/** How HAProxy learns of instances. */
+export type Discovery =
+    /** consul-template renders them. */
+    | { by: "template" }
+    /**
+     * HAProxy finds them by itself and fills `slots` servers, from Consul's word (`events`) or its DNS (`dns`, an
+     * address and a port as HAProxy's container reaches it).
+     */
+    | { by: "events"; slots: number }
+    | { by: "dns"; slots: number; server: string };
+
 export interface TemplateBalancerArgs {
     network: ContainerNetwork;
     /** The containers' addresses in the network. */
@@ -20,12 +34,14 @@ export interface TemplateBalancerArgs {
     images: { haproxy: pulumi.Input<string>; templater: pulumi.Input<string> };
     /** Ports on 127.0.0.1. A change replaces HAProxy's container. */
     publishedPorts: { http: number; stats: number };
-    /** Consul's HTTP API as the network's containers reach it. */
+    /** Consul's HTTP API as the network's containers reach it; by an IPv4 address for discovery by events. */
     consul: string;
+    discovery: Discovery;
     /** Consul's name of the balanced service. */
     service: string;
     /** For the statistics page, HAProxy's metrics and the guard's. */
     stats: { user: string; password: pulumi.Input<string> };
+    /** The last two count where instances are rendered, the others with discovery by events, too. */
     guard: {
         /** The share of the instances known before that must still be known; 0 believes every list. */
         minimumShare: number;
@@ -39,7 +55,8 @@ export interface TemplateBalancerArgs {
 
 /**
  * HAProxy, and consul-template that renders its configuration from Consul's catalogue, as two containers with one
- * volume. Settings are consul-template's: changing them replaces its container alone, and traffic goes on.
+ * volume. Settings are consul-template's, also how HAProxy learns of instances: changing them replaces its container
+ * alone, and traffic goes on.
  */
 export class TemplateBalancer extends pulumi.ComponentResource {
     readonly haproxy: docker.Container;
@@ -50,6 +67,7 @@ export class TemplateBalancer extends pulumi.ComponentResource {
         const { network, guard, stats, addresses } = args;
         const volume = network.volume(`${name}-state`, { parent: this });
         const volumes = [{ volumeName: volume.name, containerPath: shared }];
+        const memory = network.volume(`${name}-discovery`, { parent: this });
 
         this.haproxy = network.run(
             name,
@@ -62,7 +80,7 @@ export class TemplateBalancer extends pulumi.ComponentResource {
                     [ports.http]: args.publishedPorts.http,
                     [ports.stats]: args.publishedPorts.stats,
                 },
-                volumes,
+                volumes: [...volumes, { volumeName: memory.name, containerPath: remembered }],
                 // The master binds port 80 and starts workers as another user in a chroot; nothing else needs privileges.
                 capabilities: {
                     drops: ["ALL"],
@@ -83,6 +101,7 @@ export class TemplateBalancer extends pulumi.ComponentResource {
                     .apply((password) => [
                         `CONSUL_HTTP_ADDR=${args.consul}`,
                         `SERVICES=${args.service}`,
+                        ...discoveryVariables(args.discovery),
                         `STATS_USER=${stats.user}`,
                         `STATS_PASSWORD=${password}`,
                         `GUARD_MIN_SHARE=${guard.minimumShare}`,
@@ -99,5 +118,18 @@ export class TemplateBalancer extends pulumi.ComponentResource {
             { parent: this },
         );
         this.registerOutputs();
+    }
+}
+
+/** The templater's variables. Pure. */
+function discoveryVariables(discovery: Discovery): string[] {
+    const { by } = discovery;
+    switch (by) {
+        case "template":
+            return [`DISCOVERY=${by}`];
+        case "events":
+            return [`DISCOVERY=${by}`, `SLOTS=${discovery.slots}`];
+        case "dns":
+            return [`DISCOVERY=${by}`, `SLOTS=${discovery.slots}`, `CONSUL_DNS_ADDR=${discovery.server}`];
     }
 }

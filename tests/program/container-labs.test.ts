@@ -57,6 +57,7 @@ const expected = {
         "docker:index/image:Image images-templater",
         "docker:index/network:Network network",
         "docker:index/volume:Volume consul-data",
+        "docker:index/volume:Volume haproxy-discovery",
         "docker:index/volume:Volume haproxy-state",
         "gatehouse:balancers:TemplateBalancer haproxy",
         "gatehouse:clusters:ConsulServer consul",
@@ -325,6 +326,35 @@ describe("changes of the template lab", function () {
         for (const guard of [{ hold: "2m" }, { reloadGap: "1500ms" }, { reloadBurst: 10 }]) {
             const changed = differing(first, await update("template", { guard }));
             assert.deepEqual(changed, ["docker:index/container:Container haproxy-templater"]);
+        }
+    });
+
+    it("changes consul-template's container alone when the discovery changes, and says so on its page", async () => {
+        const instances = Object.fromEntries(
+            [1, 2, 3, 4, 5, 6, 7, 8].map((n) => [`web${n}`, { port: 8000 + n }]),
+        );
+        const many = await update("template", { instances });
+        for (const [discovery, variables, shown] of [
+            [
+                "events",
+                ["DISCOVERY=events", "SLOTS=32"],
+                /consul -->\|instances, the moment they change\| haproxy/,
+            ],
+            [
+                "dns",
+                ["CONSUL_DNS_ADDR=10.217.0.2:8600", "DISCOVERY=dns", "SLOTS=32"],
+                /consul -->\|instances by DNS, ten times a second\| haproxy/,
+            ],
+        ] as const) {
+            const run = await update("template", { instances, discovery });
+            assert.deepEqual(differing(many, run), ["docker:index/container:Container haproxy-templater"]);
+            const { inputs } = named(run, "docker:index/container:Container", "haproxy-templater");
+            const told = (inputs["envs"] as string[]).filter((each) =>
+                /^(DISCOVERY|SLOTS|CONSUL_DNS)/.test(each),
+            );
+            assert.deepEqual(told.sort(), variables);
+            assert.match(String(run.outputs["topology"]?.value), shown);
+            assert.doesNotMatch(String(run.outputs["topology"]?.value), /passing instances/);
         }
     });
 

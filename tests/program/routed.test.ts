@@ -227,7 +227,7 @@ describe("the program as the routed lab", function () {
     });
 
     it("says how long an instance that goes may still get requests, already in a preview", () => {
-        const noticed = propagation({ discovery: { form: "template", by: "guard", holdSeconds: 60 } });
+        const noticed = propagation({ discovery: { form: "events", holdSeconds: 60 } });
         for (const run of [preview, first]) {
             assert.deepEqual(run.outputs["propagation"]?.value, noticed);
         }

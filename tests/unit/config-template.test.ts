@@ -43,6 +43,20 @@ describe("configuration of the template lab", () => {
     });
 });
 
+describe("configuration of the template lab's discovery", () => {
+    it("is the document's unless it is set, and one that exists", () => {
+        for (const raw of [{}, { discovery: "" }] as Record<string, string>[]) {
+            const config = parseConfig({ lab: "template", ...raw });
+            assert.ok(config.lab === "template");
+            assert.equal(config.discovery, "template");
+        }
+        assert.match(
+            refusal({ lab: "template", discovery: "event" }),
+            /gatehouse:discovery: unknown value "event"; use template, events, dns/,
+        );
+    });
+});
+
 describe("configuration of the template lab's guard", () => {
     const guard = (settings: Record<string, unknown>) => ({ lab: "template", guard: settings });
 
@@ -52,6 +66,31 @@ describe("configuration of the template lab's guard", () => {
         assert.match(refusal(guard({ reloadGap: "11m" })), /gatehouse:guard\.reloadGap: must be at most 10m/);
         assert.match(refusal(guard({ reloadBurst: 0 })), /gatehouse:guard\.reloadBurst: must be at least 1/);
         assert.match(refusal(guard({ reloadBurst: 1.5 })), /gatehouse:guard\.reloadBurst: must be a/);
+    });
+
+    it("refuses what the form of discovery does not know, and takes the defaults of Pulumi.yaml", () => {
+        const changed = { minimumShare: 0.4, hold: "61s", reloadGap: "2s", reloadBurst: 4 };
+        const said = (discovery: string, settings: Record<string, unknown>): string[] =>
+            refusal({ ...guard(settings), discovery }).match(/guard\.\w+: has no effect .*$/gm) ?? [];
+        assert.deepEqual(said("events", changed), [
+            "guard.reloadGap: has no effect with gatehouse:discovery events; remove it, or choose discovery template",
+            "guard.reloadBurst: has no effect with gatehouse:discovery events; remove it, or choose discovery template",
+        ]);
+        assert.equal(said("dns", changed).length, 4);
+        assert.deepEqual(said("dns", { hold: "30s" }), [
+            "guard.hold: has no effect with gatehouse:discovery dns; remove it, or choose discovery template or events",
+        ]);
+        const defaults = { minimumShare: 0.5, hold: "1m", reloadGap: "1000ms", reloadBurst: 5 };
+        for (const discovery of ["template", "events", "dns"]) {
+            const config = parseConfig({ lab: "template", discovery, guard: JSON.stringify(defaults) });
+            assert.ok(config.lab === "template");
+            assert.equal(config.discovery, discovery);
+        }
+        parseConfig({
+            lab: "template",
+            discovery: "events",
+            guard: JSON.stringify({ minimumShare: 0, hold: "5s" }),
+        });
     });
 
     it("knows how many old workers HAProxy bears", () => {

@@ -7,6 +7,8 @@
 # (HAProxy does all that is asked of it; only its configuration file does not say so) or `urgent` (this takes a reload).
 # The runtime file as it is after these commands goes to the file `result`.
 #
+# Where HAProxy fills the servers by itself (`server-template`), nothing is made or taken out here.
+#
 # blocked=1 says that a reload has failed a moment ago: what can be done without one is done all the same.
 
 # Comments are none of it, but for what Lua reads.
@@ -78,9 +80,9 @@ $1 == "server" {
     }
     next
 }
-# Servers that Lua fills: who is in them is its affair, and a few more than there have to be do no harm.
+# Servers that HAProxy fills by itself: who is in them is its affair, and a few more than there have to be do no harm.
 $1 == "server-template" {
-    wanted[proxy]++
+    filled[proxy] = 1
     sub(/.*-/, "", $3)
     room[phase, proxy, $2] = $3
     if (phase == "new" && $3 + 0 > room["old", proxy, $2] + 0) {
@@ -110,7 +112,7 @@ END {
     }
     waits = urgent && !blocked # the reload brings all that is missing
     for (key in missing) {
-        if (waits || !(proxyOf[key] in exists)) {
+        if (waits || !(proxyOf[key] in exists) || proxyOf[key] in filled) {
             continue
         }
         lazy = 1
@@ -128,7 +130,7 @@ END {
             continue
         }
         lazy = 1
-        if (!(key in out)) {
+        if (!(key in out) && !(proxyOf[key] in filled)) {
             # Somebody has to be there to answer: others that stay, or else new ones, which a reload may have to bring.
             group = kept[proxyOf[key]] > 0 || !wanted[proxyOf[key]] ? "now" : made[proxyOf[key]] ? "then" : ""
             if (group != "") {

@@ -6,7 +6,8 @@
 #   …
 #   #guard end
 #
-# and, where the services themselves come from the catalogue, once for all: `#guard list <name> known <services>`.
+# and, where the services themselves come from the catalogue, once for all: `#guard list <name> known <services>`. A
+# configuration that has nothing from the catalogue says `#guard none` instead.
 #
 # A list that is suddenly empty, or shorter than `share` of the accepted one, is held back: Consul may have lost its data
 # or see only a part of it. After `hold` hundredths of a second an unchanged list is believed. A list that still has
@@ -77,6 +78,10 @@ $1 == "#guard" && $2 == "service" {
     if (skipping) {
         text = text oldText[$3]
     }
+}
+
+$1 == "#guard" && $2 == "none" {
+    marks++
 }
 
 !skipping {

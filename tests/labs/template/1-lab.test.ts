@@ -56,11 +56,13 @@ describe("template lab", function () {
         const metrics = await request(`${url}/metrics`, { auth: lab.statsAuth });
         assert.equal(metrics.status, 200);
         assert.match(String(metrics.headers["content-type"]), /^text\/plain; version=0\.0\.4/);
-        assert.match(metrics.body, /^gatehouse_guard_reloads_total [1-9]\d*$/m);
+        // Not its reloads: HAProxy may have started after the first configuration was accepted.
+        assert.match(metrics.body, /^gatehouse_guard_accepted_total [1-9]\d*$/m);
+        assert.match(metrics.body, /^gatehouse_guard_reloads_total \d+$/m);
         assert.match(metrics.body, /^gatehouse_guard_failed_reloads_total 0$/m);
         assert.match(metrics.body, /^gatehouse_guard_held_services 0$/m);
         const status = await request(`${url}/status`, { auth: lab.statsAuth });
-        assert.match(status.body, /^last success +\d+ s ago$/m);
+        assert.match(status.body, /^last success +(\d+ s ago|none yet)$/m);
         // HAProxy's own metrics stay where they were.
         const own = await request(`${lab.url("haproxyStats")}/metrics`, { auth: lab.statsAuth });
         assert.match(own.body, /^haproxy_/m);
@@ -146,6 +148,50 @@ describe("template lab", function () {
         assert.equal(await started("haproxy"), before);
         assert.notEqual(await started("haproxy-templater"), templater);
         await lab.answers("web1 web2");
+    });
+
+    it("changes the discovery under load, in every form, and replaces only the templater", async () => {
+        const started = (): Promise<string> =>
+            inside(lab.stack.object("haproxy"), "cat", "/proc/1/stat").then(
+                (text) => text.split(" ")[21] ?? "",
+            );
+        const shown = async (path: string): Promise<number> =>
+            (await request(`${lab.url("haproxyStats")}${path}`, { auth: lab.statsAuth })).status;
+        const before = await started();
+        const forms = { events: /server-template .* disabled$/m, dns: /server-template .* resolvers consul/ };
+        for (const discovery of ["events", "dns", undefined] as const) {
+            const report = await underLoad(async () => {
+                // The guard's settings of the test before are not for DNS.
+                await lab.change({ discovery, guard: undefined });
+                await lab.answers("web1 web2");
+                const text = await inside(lab.stack.object("haproxy"), "cat", "/run/haproxy/haproxy.cfg");
+                for (const [form, pattern] of Object.entries(forms)) {
+                    assert.equal(pattern.test(text), form === discovery, `${form}:\n${text}`);
+                }
+                assert.equal((await request(`${lab.url("haproxyStats")}/ready`)).status, 200);
+                for (const path of ["/", "/metrics", "/guard/status"]) {
+                    assert.equal(await shown(path), 200, path);
+                }
+                await lab.docker("kill", "web1");
+                await lab.answers("web2");
+                await lab.docker("start", "web1");
+                await lab.answers("web1 web2");
+                if (discovery === "events") {
+                    const url = `${lab.url("haproxyStats")}/discovery`;
+                    assert.equal((await request(url)).status, 401);
+                    assert.equal(await shown("/discovery"), 200);
+                    const { body } = await request(`${url}/metrics`, { auth: lab.statsAuth });
+                    assert.match(body, /^gatehouse_discovery_slots_used\{service="web"\} 2$/m);
+                    assert.match(body, /^gatehouse_discovery_slots\{service="web"\} 16$/m);
+                }
+            });
+            assertNoneFailed(report);
+            await lab.stack.previewsNothing();
+        }
+        assert.equal(await started(), before);
+        await eventually("both are rendered", async () =>
+            assert.deepEqual(await lab.rendered(), ["web1", "web2"]),
+        );
     });
 
     it("comes back from restarts of its containers in any order", async () => {

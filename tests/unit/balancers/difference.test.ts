@@ -177,6 +177,15 @@ function testDifference(awk: Awk): void {
         assert.deepEqual((await difference("# 1\n", "# 2\n")).lines, ["same"]);
     });
 
+    it("leaves servers alone where DNS fills them, or is about to", async () => {
+        const filled = "backend web\n    server-template slot 1-16 _web._tcp.service.consul\n";
+        for (const blocked of ["0", "1"]) {
+            assert.deepEqual((await difference(two, filled, [], { blocked })).lines, ["urgent"]);
+            assert.deepEqual((await difference(filled, two, [], { blocked })).lines, ["urgent"]);
+        }
+        assert.deepEqual((await difference(filled, filled)).lines, ["same"]);
+    });
+
     it("forgets what was changed in a worker that runs no more", async () => {
         assert.deepEqual(await difference(two, section("web", 2, ["a"]), ["out web/b"], { of: "8-1" }), {
             lines: ["now set server web/b state maint", "lazy"],

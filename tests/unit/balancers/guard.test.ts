@@ -133,6 +133,16 @@ function testGuard(awk: Awk): void {
         assert.equal(holds, "list:services 0 10000\n");
     });
 
+    it("believes what has nothing from the catalogue, and nothing is held back any more", async () => {
+        const rendered = "#guard none\nbackend web\n";
+        const { code, result, holds } = await look(section("web", 2, ["a", "b"]), rendered, {
+            holds: "service:web 0 9000\n",
+        });
+        assert.deepEqual([code, result, holds], [0, rendered, ""]);
+        const back = section("web", 1, ["a"]);
+        assert.equal((await look(rendered, back)).result, back);
+    });
+
     it("refuses what has no guard lines, or an open section", async () => {
         for (const rendered of ["", "global\n", "#guard service web known 1 passing 1\nbackend web\n"]) {
             const { code, result } = await look(section("web", 1, ["a"]), rendered);

@@ -1,7 +1,7 @@
 import * as assert from "node:assert/strict";
 import * as fc from "fast-check";
 
-import { maxWebAppCount, slotCount } from "../../../components/balancers/slots";
+import { maxWebAppCount, slotCount, slotsForInstances } from "../../../components/balancers/slots";
 
 const counts = fc.integer({ min: 1, max: maxWebAppCount });
 
@@ -37,6 +37,10 @@ describe("slotCount", () => {
 
     it("does not change while the demo is scaled from 3 to 5 and back", () => {
         assert.equal(slotCount(3), slotCount(5));
+    });
+
+    it("holds instances that no deployment replaces twice, and one more", () => {
+        assert.deepEqual([1, 2, 7, 8, 16, 200].map(slotsForInstances), [16, 16, 16, 32, 64, 512]);
     });
 
     it("refuses a count that is none", () => {

@@ -23,6 +23,11 @@ export class LastingConsul {
         return `http://127.0.0.1:${this.ports.http}`;
     }
 
+    /** Where it answers DNS. */
+    get dns(): string {
+        return `127.0.0.1:${this.ports.dns}`;
+    }
+
     /** With the data that an earlier one has left. */
     async start(): Promise<void> {
         mkdirSync(join(this.folder, "data"), { recursive: true });

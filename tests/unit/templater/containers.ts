@@ -21,10 +21,13 @@ export class RunningBalancer {
     }
 
     async startHaproxy(): Promise<void> {
-        await output("docker", ["volume", "create", "--label", this.label, this.name]);
+        for (const volume of this.volumes) {
+            await output("docker", ["volume", "create", "--label", this.label, volume]);
+        }
         await output("docker", [
             ...this.base("haproxy"),
             ...capabilities.flatMap((each) => ["--cap-add", each]),
+            ...["--volume", `${this.volumes[1]}:/var/lib/haproxy/state`],
             tagOf("haproxy"),
             ...["/run/haproxy/accepted.cfg", "/etc/haproxy/bootstrap.cfg"],
         ]);
@@ -93,7 +96,12 @@ export class RunningBalancer {
 
     async remove(): Promise<void> {
         await run("docker", ["rm", "--force", this.container("haproxy"), this.container("templater")]);
-        await run("docker", ["volume", "rm", "--force", this.name]);
+        await run("docker", ["volume", "rm", "--force", ...this.volumes]);
+    }
+
+    /** Both containers', and HAProxy's own. */
+    private get volumes(): [string, string] {
+        return [this.name, `${this.name}-discovery`];
     }
 
     private get label(): string {

@@ -15,7 +15,11 @@ export class RenderedScene extends Scene {
     ) {
         super();
         this.catalogue = new Catalogue(consul);
-        this.balancer = new RunningBalancer(this, { consul: consul.address, password, settings });
+        this.balancer = new RunningBalancer(this, {
+            consul: consul.address,
+            password,
+            settings: { CONSUL_DNS_ADDR: consul.dns, ...settings },
+        });
     }
 
     /** With instances that nobody has registered; neither HAProxy nor the templater runs yet. */
