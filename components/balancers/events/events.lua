@@ -252,8 +252,8 @@ core.register_init(function()
     end)
 end)
 
--- `http-request lua.discovery-ready`: a request that comes before the first state waits for it.
-core.register_action("discovery-ready", { "http-req" }, function(txn)
+-- `http-request lua.discovery-ready`, and `tcp-request content`: what comes before the first state waits for it.
+core.register_action("discovery-ready", { "tcp-req", "http-req" }, function(txn)
     while not ready do
         core.msleep(20)
     end

@@ -211,7 +211,7 @@ print(s.recv(100).decode().strip())`;
 
 /** Ask for helloworld, each with another way to connect, until they are told to stop; say how often, and what failed. */
 const callers = `
-import http.client, json, os, sys, threading, time
+import http.client, json, os, socket, sys, threading, time
 counts, failures = {"http": 0}, []
 def ask(connection):
     connection.request("GET", "/", headers={"Host": "helloworld.service"})
@@ -231,7 +231,12 @@ def anew():
     connection = http.client.HTTPConnection(sys.argv[1], 80, timeout=5)
     ask(connection)
     connection.close()
-threads = [threading.Thread(target=each, args=[caller]) for caller in [anew, anew]]
+def tcp():
+    with socket.create_connection((sys.argv[1], 7400), timeout=5) as connection:
+        connection.sendall(b"good day\\n")
+        if not connection.recv(100):
+            raise RuntimeError("closed")
+threads = [threading.Thread(target=each, args=[caller]) for caller in [anew, anew, tcp, tcp]]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 print(json.dumps({**counts, "failures": failures[:20]}))
