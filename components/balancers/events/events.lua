@@ -156,8 +156,11 @@ local function take(service, response)
     local changed = slots.apply(service)
     service.updated = arrived
     if changed then
-        service.lag = now() - arrived
+        service.unsaved = true
         unsaved = true
+        -- HAProxy's clock stands still for as long as Lua does not wait.
+        core.msleep(1)
+        service.lag = now() - arrived
     end
     if not ready and all_ready() then
         become_ready("Consul has named the instances of all services")
@@ -218,6 +221,7 @@ local function look_again()
         core.msleep(pace)
         for _, service in ipairs(services) do
             if service.held and slots.apply(service) then
+                service.unsaved = true
                 unsaved = true
             end
         end

@@ -9,26 +9,32 @@ local json = require("cjson.safe")
 
 local trouble = nil
 
+local function written(service)
+    local servers = {}
+    for _, slot in ipairs(service.slots) do
+        if slot.used then
+            table.insert(servers, { slot = slot.name, address = slot.address, port = slot.port, weight = slot.weight })
+        end
+    end
+    return json.encode({ name = service.name, servers = servers })
+end
+
+-- What has changed (`unsaved`) is put into JSON anew: requests wait for as long as that takes.
 local function remember(services)
     if not path then
         return
     end
     local all = {}
-    for _, service in ipairs(services) do
-        local servers = {}
-        for _, slot in ipairs(service.slots) do
-            if slot.used then
-                table.insert(
-                    servers,
-                    { slot = slot.name, address = slot.address, port = slot.port, weight = slot.weight }
-                )
-            end
+    for n, service in ipairs(services) do
+        if service.unsaved or not service.written then
+            service.written = written(service)
+            service.unsaved = false
         end
-        table.insert(all, { name = service.name, servers = servers })
+        all[n] = service.written
     end
     local file, problem = io.open(path .. ".new", "w")
     if file then
-        file:write(json.encode(all))
+        file:write("[", table.concat(all, ","), "]")
         file:close()
         local _, why = os.rename(path .. ".new", path)
         problem = why

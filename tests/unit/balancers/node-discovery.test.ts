@@ -200,6 +200,32 @@ print(s.recv(100).decode().strip())`;
         });
     }
 
+    it("asks another node's instances only while its own are away, if it prefers them", async () => {
+        const remote = {
+            ...{ Node: "node-2", Address: machine.address },
+            Service: { ID: "remote", Service: "helloworld", Tags: ["routed"], Port: 7003 },
+        };
+        const script = `curl --silent --fail --request PUT --header "X-Consul-Token: ${management}" --data @- `;
+        const put = (path: string, body: object): Promise<string> =>
+            machine.inside(
+                ...["sh", "-c", `echo '${JSON.stringify(body)}' | ${script} http://127.0.0.1:8500${path}`],
+            );
+        await put("/v1/catalog/register", remote);
+        await answers("helloworld", "a b c");
+        await losesNothing(() => machine.configure(nodeBalancer({ ...args, preferLocal: true })));
+        await answers("helloworld", "a b");
+        for (const id of ["a", "b"]) {
+            await consul("services", "deregister", `-id=${id}`);
+        }
+        await answers("helloworld", "c");
+        await machine.inside("systemctl", "restart", "consul.service");
+        await answers("helloworld", "a b");
+        await machine.configure(nodeBalancer(args));
+        await answers("helloworld", "a b c");
+        await put("/v1/catalog/deregister", { Node: "node-2" });
+        await answers("helloworld", "a b");
+    });
+
     it("is back after a reboot, and forgets where instances were before", async () => {
         const left = "/var/lib/haproxy/state/left";
         await machine.inside("touch", left);
