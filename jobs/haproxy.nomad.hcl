@@ -306,6 +306,7 @@ job "haproxy" {
               server {{ .ID | regexReplaceAll "[^A-Za-z0-9_.-]" "_" }} {{ .Address }}:{{ .Port }}
           {{- end }}
           {{- else }}
+              #names addr.{{ env "NOMAD_DC" }}.consul
               server-template webapp {{ .slots }} _demo-webapp._tcp.service.consul resolvers consul resolve-opts allow-dup-ip resolve-prefer ipv4 init-addr last,none
           {{- end }}
 

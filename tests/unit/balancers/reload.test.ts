@@ -105,6 +105,27 @@ function sameForAll(discovery: string): void {
         });
     }
 
+    it("goes over to the other form and back without a failed request, and uses nobody who is gone", async () => {
+        for (const form of [discovery === "dns" ? "events" : "dns", discovery]) {
+            const report = await scene.underLoad(true, async () => {
+                const { code, output } = await haproxy.reload(await render({ discovery: form }));
+                assert.equal(code, 0, output);
+                await scene.answers("a b");
+                await register("c");
+                await scene.answers("a b c");
+                await deregister("c");
+                await scene.answers("a b");
+            });
+            assertNoneFailed(report);
+            // Servers that nobody has filled are out of use, whatever the form before has made of them.
+            const { body } = await scene.stats("/;csv");
+            const used = body
+                .split("\n")
+                .filter((line) => /^webapp,webapp\d.*,(UP|DOWN|no check)/.test(line));
+            assert.ok(used.length <= 4, used.join("\n"));
+        }
+    });
+
     it("loses no GET when an instance dies", async () => {
         const report = await scene.underLoad(true, async () => {
             scene.killInstance("b");

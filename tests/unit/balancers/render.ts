@@ -74,6 +74,7 @@ export async function renderHaproxy(settings: HaproxySettings): Promise<string> 
                 ...process.env,
                 NOMAD_ADDR: address,
                 ...(settings.consul !== undefined && { CONSUL_HTTP_ADDR: settings.consul }),
+                NOMAD_DC: "dc1",
                 NOMAD_PORT_http: String(ports.http),
                 NOMAD_PORT_stats: String(ports.stats),
             },
