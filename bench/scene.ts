@@ -31,11 +31,12 @@ export class Scene {
     /**
      * @param label the stack's name that its containers are labelled with; what an earlier run has left is removed
      * @param network another container, whose network namespace it joins; by default one with nothing but loopback
+     * @param publish ports that this computer is to reach (`portOf`); then the namespace has a network, too
      * @param core the load generator's
      */
     static async open(
         label: string,
-        options: { network?: string; core?: number; cores: number },
+        options: { network?: string; publish?: number[]; core?: number; cores: number },
     ): Promise<Scene> {
         await removeLeftovers(label);
         const scene = new Scene(label, options.cores);
@@ -47,9 +48,16 @@ export class Scene {
                 entrypoint: "/bin/sleep",
                 command: ["infinity"],
             },
-            options.network === undefined ? "none" : `container:${options.network}`,
+            namespaceOf(options),
+            options.publish,
         );
         return scene;
+    }
+
+    /** The port on 127.0.0.1 that leads to a published one. */
+    async portOf(internal: number): Promise<number> {
+        const published = await docker("port", this.container("load"), `${internal}/tcp`);
+        return Number(published.trim().split("\n")[0]?.split(":").at(-1));
     }
 
     /** Starts a container in the scene's network namespace. */
@@ -89,17 +97,25 @@ export class Scene {
         await removeLeftovers(this.label);
     }
 
-    private async run(role: Role, network: string): Promise<void> {
+    private async run(role: Role, network: string, publish: number[] = []): Promise<void> {
         const core = this.cores > 1 && role.core !== undefined ? ["--cpuset-cpus", String(role.core)] : [];
         await docker(
             ...["run", "--detach", "--name", this.container(role.name), "--network", network, ...core],
             ...["--label", `dev.gatehouse.stack=${this.label}`],
+            ...publish.flatMap((port) => ["--publish", `127.0.0.1::${port}`]),
             ...Object.entries(role.env ?? {}).flatMap(([name, value]) => ["--env", `${name}=${value}`]),
             ...(role.entrypoint === undefined ? [] : ["--entrypoint", role.entrypoint]),
             role.image,
             ...(role.command ?? []),
         );
     }
+}
+
+function namespaceOf({ network, publish }: { network?: string; publish?: number[] }): string {
+    if (network !== undefined) {
+        return `container:${network}`;
+    }
+    return publish === undefined ? "none" : "bridge";
 }
 
 /** Seconds of processor time that a container has used since it was started. */

@@ -5,6 +5,7 @@ import { docker, inside, removeLeftovers } from "../../tests/support/docker";
 import { request } from "../../tests/support/http";
 import { eventually, pause } from "../../tests/support/poll";
 import type { ContainerLab } from "../container-lab";
+import { inTurns } from "../in-turns";
 import type { Figure } from "../report";
 import { cpuSeconds, Scene } from "../scene";
 import type { WrkReport } from "../wrk";
@@ -192,15 +193,4 @@ export function mostOldWorkers(answers: string): number {
         }
     }
     return most;
-}
-
-/** Sixteen at a time. */
-async function inTurns<T>(items: T[], work: (item: T) => Promise<void>): Promise<void> {
-    const queue = [...items];
-    const worker = async () => {
-        for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
-            await work(item);
-        }
-    };
-    await Promise.all(Array.from({ length: 16 }, worker));
 }

@@ -3,6 +3,7 @@ import * as assert from "node:assert/strict";
 import { heyArguments, parseHey } from "../../../bench/hey";
 import { parseActiveOpens } from "../../../bench/scene";
 import { assertHandshakes, parseSessionsOffered } from "../../../bench/sticky/handshakes";
+import { parseAttempts } from "../../../bench/nomad/rolling";
 import { parseHeads } from "../../../bench/sticky/job-check";
 import { compare } from "../../../bench/sticky/throughput";
 import { mostOldWorkers } from "../../../bench/template/flapping";
@@ -102,6 +103,19 @@ describe("bench: what is read of others", () => {
             { instance: "back1", session: "back1" },
             { instance: "back2", session: undefined },
         ]);
+    });
+
+    it("how often HAProxy has tried again", () => {
+        const csv = [
+            "# pxname,svname,qcur,wretr,wredis,status,",
+            "webapp,webapp1,0,3,0,UP,",
+            "other,BACKEND,0,9,9,UP,",
+            "webapp,BACKEND,0,4,2,UP,",
+            "",
+        ].join("\n");
+        assert.equal(parseAttempts(csv, "webapp"), 6);
+        assert.throws(() => parseAttempts(csv, "none"), /no retries of none/);
+        assert.throws(() => parseAttempts("<html>", "webapp"), /no retries/);
     });
 
     it("HAProxy's old workers", () => {
