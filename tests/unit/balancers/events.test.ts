@@ -53,6 +53,7 @@ describe("discovery by events", function () {
         token?: string;
         serverName?: string;
         tag?: string;
+        datacenter?: string;
     }
 
     async function start({
@@ -65,10 +66,11 @@ describe("discovery by events", function () {
         token,
         serverName,
         tag,
+        datacenter,
     }: Options = {}): Promise<RunningHaproxy> {
         const discovery = {
             consul: { url: consul.url, token, serverName },
-            services: [{ name: "demo-webapp", backend: "webapp", tag, near }],
+            services: [{ name: "demo-webapp", backend: "webapp", tag, datacenter, near }],
             guard: { minimumShare: 0.5, hold },
             patience,
         };
@@ -116,17 +118,17 @@ describe("discovery by events", function () {
         assert.doesNotMatch(said, /HTTPCLIENT.*GET/);
     });
 
-    it("asks with its token and for its tag, and holds one question open at a time", async () => {
+    it("asks with its token, for its tag and datacenter, and holds one question open at a time", async () => {
         consul.has(instance("a", { tags: ["routed"] }), instance("b"));
-        await start({ token: "the-token", tag: "routed" });
+        await start({ token: "the-token", tag: "routed", datacenter: "dc2" });
         assert.equal(await scene.used(), "a");
         const before = consul.questions.length;
         assert.ok(before <= 3, String(before));
         const last = consul.questions[before - 1]!;
         assert.equal(last.pathname, "/v1/health/service/demo-webapp");
         assert.deepEqual(
-            ["index", "tag", "wait"].map((name) => last.searchParams.get(name)),
-            ["101", "routed", "5s"],
+            ["index", "tag", "dc", "wait"].map((name) => last.searchParams.get(name)),
+            ["101", "routed", "dc2", "5s"],
         );
         assert.deepEqual([...new Set(consul.tokens)], ["the-token"]);
     });
