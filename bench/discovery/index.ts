@@ -9,7 +9,7 @@ export const discovery: Parts = {
         propagation: ({ short }) =>
             measurePropagation(short ? { rounds: 1, trials: 4 } : { rounds: 5, trials: 24 }),
         module: async ({ short }) => ({
-            figures: await measureModule(short ? { rounds: 3, seconds: 1 } : { rounds: 25, seconds: 2 }),
+            figures: await measureModule(short ? { rounds: 3, seconds: 1 } : { rounds: 15, seconds: 2 }),
         }),
         scale: ({ short }) => measureScale({ seconds: short ? 10 : 60 }),
     },

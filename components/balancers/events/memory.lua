@@ -27,8 +27,9 @@ local function remember(services)
     local all = {}
     for n, service in ipairs(services) do
         if service.unsaved or not service.written then
-            service.written = written(service)
+            -- First: HAProxy may let another task of Lua's change something meanwhile.
             service.unsaved = false
+            service.written = written(service)
         end
         all[n] = service.written
     end

@@ -131,8 +131,7 @@ local function placed(service, instance)
     return true
 end
 
--- Returns whether it has changed anything.
-local function apply(service)
+local function settle(service)
     local answer = service.answer
     local changes = service.changes
     local staying = held_back(service, answer.known)
@@ -185,6 +184,18 @@ local function apply(service)
         end
     end
     return service.changes ~= changes
+end
+
+-- Puts the service's last answer into its servers; returns whether that has changed anything. One at a time: HAProxy may
+-- interrupt a task of Lua's anywhere.
+local function apply(service)
+    while service.settling do
+        core.msleep(1)
+    end
+    service.settling = true
+    local done, result = pcall(settle, service)
+    service.settling = false
+    return assert(done, result) and result
 end
 
 -- A service of the settings with the servers that its backend has.
