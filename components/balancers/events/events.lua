@@ -38,8 +38,8 @@ local wait = settings.wait
 -- Milliseconds between two attempts after an error: doubled from one to the next, and a random half of it.
 local first_pause, longest_pause = 100, 10000
 
--- Milliseconds between two looks at what cannot be done at once.
-local pace = 200
+-- Milliseconds between two looks at what cannot be done at once, and from a change until it is written down.
+local pace, collect = 200, 20
 
 -- Seconds that requests wait for Consul's word where the servers of before are known.
 local short_patience = 0.5
@@ -49,7 +49,7 @@ local by_name = {}
 local started = nil
 local patience = settings.patience
 local ready = false
--- Whether the servers are others than those in the file. Many changes at once are written once.
+-- Whether the servers are others than those in the file.
 local unsaved = false
 
 local function now()
@@ -156,8 +156,7 @@ local function take(service, response)
     local changed = slots.apply(service)
     service.updated = arrived
     if changed then
-        service.unsaved = true
-        unsaved = true
+        service.unsaved, unsaved = true, true
         -- HAProxy's clock stands still for as long as Lua does not wait.
         core.msleep(1)
         service.lag = now() - arrived
@@ -215,19 +214,27 @@ local function watch(service)
     end
 end
 
--- What is held back is looked at again, what has changed is written down, and requests do not wait for ever.
+-- Many changes at once are written down as one, and by one task: HAProxy may interrupt it anywhere.
+local function save()
+    while true do
+        core.msleep(collect)
+        if unsaved then
+            unsaved = false
+            if not stopping() then
+                memory.remember(services)
+            end
+        end
+    end
+end
+
+-- What is held back is looked at again, and requests do not wait for ever.
 local function look_again()
     while not finished() do
         core.msleep(pace)
         for _, service in ipairs(services) do
             if service.held and slots.apply(service) then
-                service.unsaved = true
-                unsaved = true
+                service.unsaved, unsaved = true, true
             end
-        end
-        if unsaved and not stopping() then
-            unsaved = false
-            memory.remember(services)
         end
         if not ready and now() - started >= patience then
             become_ready(string.format("Consul has not answered for %g s", patience))
@@ -252,6 +259,7 @@ core.register_init(function()
                 watch(service)
             end)
         end
+        core.register_task(save)
         look_again()
     end)
 end)
