@@ -47,7 +47,8 @@ export const consulPolicies = {
             'operator = "write"\n',
             // Leaving is a matter of the agent itself.
             'agent_prefix "" {\n  policy = "write"\n}\n',
-            readNodes,
+            // What the catalogue has of a machine that was replaced is removed by its successor.
+            'node_prefix "" {\n  policy = "write"\n}\n',
             readServices,
         ].join(""),
     },

@@ -488,6 +488,23 @@ def belongs(turn, work):
     return complaints
 
 
+def forget_predecessor(turn):
+    """Consul keeps a machine in its catalogue until its members have missed it, and refuses another one of its name
+    meanwhile. One that has booted before that is taken for the one before, which then stays for ever."""
+    known = turn.consul.get(f"/v1/catalog/node/{turn.me}")
+    if not known:
+        return [f"{turn.me} is not in Consul's catalogue"]
+    own = turn.consul.get("/v1/agent/self")
+    if known["Node"]["ID"] == own["Config"]["NodeID"]:
+        return []
+    if known["Node"]["Address"] != own["Member"]["Addr"]:
+        return [f"another machine is {turn.me} in Consul's catalogue: {known['Node']['Address']}"]
+    turn.consul.put("/v1/catalog/deregister", {"Node": turn.me})
+    # The agent tries to register itself again every now and then, and after this.
+    turn.consul.put("/v1/agent/reload")
+    return [f"Consul's catalogue has the machine before under the name {turn.me}"]
+
+
 def settle(machine, turn, work, adopt=False):
     """Waits until the node is a healthy member, lets it work again and gives its turn back. Returns what it did. `adopt`:
     the turn is from before, and is kept alive from when the clusters can be asked for it."""
@@ -495,7 +512,7 @@ def settle(machine, turn, work, adopt=False):
     while True:
         if adopt and turn.adopt():
             adopt = False
-        complaints = complaints_of(lambda: belongs(turn, work))
+        complaints = complaints_of(lambda: belongs(turn, work)) + complaints_of(lambda: forget_predecessor(turn))
         if not complaints:
             break
         turn.caller.check()

@@ -220,6 +220,29 @@ describe("a name that is alive in the cluster", function () {
     });
 });
 
+describe("a name whose machine was replaced before anybody missed it", function () {
+    this.timeout(120_000);
+    let cluster: RollCluster;
+    before(async () => {
+        cluster = await RollCluster.start("127.42.30", 3);
+    });
+    after(() => cluster?.stop());
+
+    it("is its successor's in the catalogue when the gate opens", async () => {
+        const name = cluster.servers[2]!;
+        const known = async () =>
+            (await cluster.ask<{ Node: { ID: string } }>(`/v1/catalog/node/${name}`)).Node.ID;
+        const before = await known();
+        await cluster.agent(name).stop();
+        await cluster.join(name);
+        const { code, output } = await cluster.run("gate.py", name);
+        assert.equal(code, 0, output);
+        const own = await cluster.ask<{ Config: { NodeID: string } }>("/v1/agent/self", { via: name });
+        assert.equal(await known(), own.Config.NodeID);
+        assert.notEqual(own.Config.NodeID, before);
+    });
+});
+
 describe("the turn in a cluster that is not well", function () {
     this.timeout(120_000);
     let cluster: RollCluster;
