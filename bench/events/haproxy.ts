@@ -1,3 +1,4 @@
+import { discoverySettings as settingsOf } from "../../tests/unit/balancers/container";
 import { servicesOf, type Instance } from "./instances";
 
 /** What is asked of an HAProxy of the benchmark. */
@@ -102,12 +103,8 @@ function serverLines(instances: Instance[], slots: number, module: boolean): str
 
 /** The module's settings as the job has them. Pure. */
 export function discoverySettings(services: string[], consulPort: number): object {
-    return {
+    return settingsOf({
         consul: { url: `http://127.0.0.1:${consulPort}` },
         services: services.map((name) => ({ name, backend: name })),
-        guard: { minimumShare: 0.5, hold: 60 },
-        wait: 5,
-        patience: 5,
-        state: "/state/discovery.json",
-    };
+    });
 }

@@ -7,6 +7,7 @@ import {
     differing,
     dockerObjects,
     outermost,
+    ownerOf,
     registered,
     runProgram,
     secretsIn,
@@ -113,11 +114,9 @@ for (const lab of ["sticky", "template"] as const) {
 
         it("labels every Docker object with project and stack, and names it by them", () => {
             for (const kind of ["network:Network", "volume:Volume", "container:Container"]) {
-                for (const { name, inputs } of all(first, `docker:index/${kind}`)) {
-                    const labels = inputs["labels"] as { label: string; value: string }[];
-                    const of = (key: string) =>
-                        labels.find(({ label }) => label === `dev.gatehouse.${key}`)?.value;
-                    assert.deepEqual([of("project"), of("stack")], ["gatehouse", "test"], name);
+                for (const object of all(first, `docker:index/${kind}`)) {
+                    const { name, inputs } = object;
+                    assert.deepEqual(ownerOf(object), ["gatehouse", "test"], name);
                     assert.match(String(inputs["name"]), /^gatehouse-test-/, name);
                 }
             }

@@ -6,6 +6,7 @@ import { wantedObjects } from "../../toolchain/names";
 import {
     dockerObjects,
     outermost,
+    ownerOf,
     registered,
     runProgram,
     secretsIn,
@@ -111,10 +112,9 @@ describe("the program as the nomad lab", function () {
         const kinds = ["network:Network", "volume:Volume", "container:Container"];
         const objects = kinds.flatMap((kind) => all(update, `docker:index/${kind}`));
         assert.ok(objects.length >= 5, `${objects.length} objects`);
-        for (const { name, inputs } of objects) {
-            const labels = inputs["labels"] as { label: string; value: string }[];
-            const of = (key: string) => labels.find(({ label }) => label === `dev.gatehouse.${key}`)?.value;
-            assert.deepEqual([of("project"), of("stack")], ["gatehouse", "test"], name);
+        for (const object of objects) {
+            const { name, inputs } = object;
+            assert.deepEqual(ownerOf(object), ["gatehouse", "test"], name);
             assert.match(String(inputs["name"]), /^gatehouse-test-/, name);
         }
     });

@@ -9,6 +9,7 @@ import {
     differing,
     dockerObjects,
     outermost,
+    ownerOf,
     registered,
     runProgram,
     secretMark,
@@ -141,11 +142,9 @@ describe("the program as the routed lab", function () {
 
     it("labels every Docker object with project and stack, and publishes ports on 127.0.0.1 only", () => {
         for (const kind of ["network:Network", "volume:Volume", "container:Container"]) {
-            for (const { name, inputs } of all(first, `docker:index/${kind}`)) {
-                const labels = inputs["labels"] as { label: string; value: string }[];
-                const of = (key: string) =>
-                    labels.find(({ label }) => label === `dev.gatehouse.${key}`)?.value;
-                assert.deepEqual([of("project"), of("stack")], ["gatehouse", "test"], name);
+            for (const object of all(first, `docker:index/${kind}`)) {
+                const { name, inputs } = object;
+                assert.deepEqual(ownerOf(object), ["gatehouse", "test"], name);
                 assert.match(String(inputs["name"]), /^gatehouse-test-/, name);
                 const ports = (inputs["ports"] ?? []) as { ip: string }[];
                 assert.ok(

@@ -250,6 +250,14 @@ export function dockerObjects(run: Run): string[] {
     });
 }
 
+/** The project and the stack that a Docker object's labels name. */
+export function ownerOf({ inputs }: Registered): (string | undefined)[] {
+    const labels = inputs["labels"] as { label: string; value: string }[];
+    return ["project", "stack"].map(
+        (key) => labels.find(({ label }) => label === `dev.gatehouse.${key}`)?.value,
+    );
+}
+
 /** The outermost component (below the stack) that each resource is nested in, by the resource's URN. */
 export function outermost(run: Run): Map<string, Registered> {
     const byUrn = new Map(run.resources.map((resource) => [resource.urn, resource]));
