@@ -5,6 +5,7 @@ import type { z } from "zod";
 
 import { explainIssue, formatProblems, nearest, type Problem } from "./config-errors";
 import { labs, type LabName } from "./settings/common";
+import { etcdContradictions, etcdSettings, type EtcdSettings } from "./settings/etcd";
 import { nomadContradictions, nomadSettings, type NomadSettings } from "./settings/nomad";
 import { routedContradictions, routedSettings, type RoutedSettings } from "./settings/routed";
 import { stickyContradictions, stickySettings, type StickySettings } from "./settings/sticky";
@@ -15,7 +16,8 @@ export type Config =
     | ({ lab: "nomad" } & NomadSettings)
     | ({ lab: "sticky" } & StickySettings)
     | ({ lab: "template" } & TemplateSettings)
-    | ({ lab: "routed" } & RoutedSettings);
+    | ({ lab: "routed" } & RoutedSettings)
+    | ({ lab: "etcd" } & EtcdSettings);
 
 /** The settings of a stack on Linode. */
 export type LinodeConfig = Extract<Config, { lab: "nomad" | "routed" }>;
@@ -39,6 +41,7 @@ export const schemas: Record<LabName, LabSchema> = {
     sticky: { settings: stickySettings, contradictions: stickyContradictions },
     template: { settings: templateSettings, contradictions: templateContradictions },
     routed: { settings: routedSettings, contradictions: routedContradictions },
+    etcd: { settings: etcdSettings, contradictions: etcdContradictions },
 };
 
 /** Reads the stack's settings; throws one error that lists all problems with their remedies. */

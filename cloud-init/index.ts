@@ -4,6 +4,7 @@ export type { CloudConfig, WriteFile } from "./cloud-config";
 export { balancerHost } from "./balancer";
 export { consulHost } from "./consul";
 export type { ConsulHostArgs } from "./consul";
+export { etcdHost } from "./etcd";
 export { dockerRole } from "./docker";
 export type { DockerRoleArgs } from "./docker";
 export { nomadHost } from "./nomad";

@@ -8,15 +8,16 @@ import type { CommonSettings } from "../settings/common";
 import { keepsApart, type LinodeSettings } from "../settings/linode";
 import type { nomad, routed } from "../toolchain/labs.json";
 
-export interface LabSubstrateArgs {
-    config: Pick<CommonSettings, "substrate" | "network"> & {
-        linode: LinodeSettings;
-        servers: { count: number };
-        ports: { registry: number; ssh: number };
-    };
+export interface DockerLabArgs {
+    config: Pick<CommonSettings, "network"> & { ports: { registry: number; ssh: number } };
     bases: BaseImages;
     /** The base image that machines boot which are containers. */
     machineImage: string;
+}
+
+export interface LabSubstrateArgs extends DockerLabArgs {
+    config: DockerLabArgs["config"] &
+        Pick<CommonSettings, "substrate"> & { linode: LinodeSettings; servers: { count: number } };
 }
 
 /** The base images that a lab of machines needs where it runs. */
@@ -32,37 +33,18 @@ export function basesOn(
  *
  * @throws pulumi.RunError when this computer cannot build images for the machines there.
  */
-export function labSubstrate(
-    { config, bases, machineImage }: LabSubstrateArgs,
-    opts: pulumi.ComponentResourceOptions,
-): Substrate {
-    const { substrate: kind, network, ports, linode, servers } = config;
-    const common = {
-        project: pulumi.getProject(),
-        stack: pulumi.getStack(),
-        subnet: network.subnet,
-        registryPort: ports.registry,
-    };
+export function labSubstrate(args: LabSubstrateArgs, opts: pulumi.ComponentResourceOptions): Substrate {
+    const { substrate: kind, linode, servers } = args.config;
     switch (kind) {
         case "docker":
-            return createSubstrate(
-                "machines",
-                {
-                    kind,
-                    ...common,
-                    machineImage: bases.reference(machineImage),
-                    registryImage: bases.reference("registry"),
-                    sshPortBase: ports.ssh,
-                },
-                opts,
-            );
+            return dockerSubstrate(args, opts);
         case "linode":
             refuseOtherProcessors();
             return createSubstrate(
                 "machines",
                 {
                     kind,
-                    ...common,
+                    ...common(args),
                     region: linode.region,
                     type: linode.type,
                     image: linode.image,
@@ -75,6 +57,31 @@ export function labSubstrate(
                 opts,
             );
     }
+}
+
+/** Machines that are containers on this computer: all that labs know which run on Docker alone. */
+export function dockerSubstrate(args: DockerLabArgs, opts: pulumi.ComponentResourceOptions): Substrate {
+    const { config, bases, machineImage } = args;
+    return createSubstrate(
+        "machines",
+        {
+            kind: "docker",
+            ...common(args),
+            machineImage: bases.reference(machineImage),
+            registryImage: bases.reference("registry"),
+            sshPortBase: config.ports.ssh,
+        },
+        opts,
+    );
+}
+
+function common({ config: { network, ports } }: DockerLabArgs) {
+    return {
+        project: pulumi.getProject(),
+        stack: pulumi.getStack(),
+        subnet: network.subnet,
+        registryPort: ports.registry,
+    };
 }
 
 /** Linode's machines are amd64, and base images are built for the computer that builds them. */

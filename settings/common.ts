@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Problem } from "../config-errors";
 
 /** The labs that exist; `gatehouse:lab` selects one. */
-export const labs = ["nomad", "sticky", "template", "routed"] as const;
+export const labs = ["nomad", "sticky", "template", "routed", "etcd"] as const;
 export type LabName = (typeof labs)[number];
 
 /** Where machines can run; `gatehouse:substrate` selects one. */
@@ -52,23 +52,22 @@ const privateSubnet = z.string().superRefine((value, context) => {
     }
 });
 
-/** What a lab of containers answers to a substrate that makes machines. */
-const onlyContainers =
-    "the lab is made of containers and runs on docker alone; choose lab nomad or routed there";
+/** What a lab answers to a substrate that it cannot be on. */
+const onlyDocker = "the lab runs on docker alone; choose lab nomad or routed there";
 
 /**
  * The settings that every lab has, beside its `ports`.
  *
- * @param machines whether the lab is made of machines, so that it can be on any substrate
+ * @param anywhere whether the lab can be on any substrate; otherwise on docker
  */
-export function commonSettings(subnet: string, { machines }: { machines: boolean }) {
+export function commonSettings(subnet: string, { anywhere }: { anywhere: boolean }) {
     return {
         /** Which lab the stack is. */
         lab: z.enum(labs).default("nomad"),
         /** Where the lab runs. */
         substrate: z
             .enum(substrates)
-            .refine((value) => machines || value === "docker", { error: onlyContainers })
+            .refine((value) => anywhere || value === "docker", { error: onlyDocker })
             .default("docker"),
         /** The lab's private network. A change replaces everything. */
         network: z.strictObject({ subnet: privateSubnet.default(subnet) }).prefault({}),

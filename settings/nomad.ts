@@ -26,7 +26,7 @@ import { linodeContradictions, linodeSettings } from "./linode";
 
 /** Settings of the `nomad` lab. */
 export const nomadSettings = z.strictObject({
-    ...commonSettings(place.subnet, { machines: true }),
+    ...commonSettings(place.subnet, { anywhere: true }),
     /** How the machines are on Linode. */
     linode: linodeSettings,
     /** Ports on 127.0.0.1 under which the lab's endpoints are published. */

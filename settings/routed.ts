@@ -1,8 +1,8 @@
 import { z } from "zod";
 
-import { hostOffset } from "../components/machines/addresses";
 import type { Problem } from "../config-errors";
 import { routed as place } from "../toolchain/labs.json";
+import { certificateSettings, endlessRenewal, rotation } from "./certificates";
 import {
     clashingPorts,
     commonSettings,
@@ -12,8 +12,10 @@ import {
     port,
     portsAmongSsh,
 } from "./common";
-import { guardSettings, seconds, tooManyReloads } from "./guard";
+import { guardSettings, tooManyReloads } from "./guard";
 import { linodeContradictions, linodeSettings } from "./linode";
+import { machineCount, machineGroup, numbered, voterCount, withoutAddress } from "./machines";
+import { snapshotSettings } from "./snapshots";
 import { clusterVersions } from "./versions";
 
 /** The pool whose machines are called `client-1`, `client-2` …; Nomad places jobs there unless they say otherwise. */
@@ -27,31 +29,7 @@ const reservedPools: Record<string, string> = {
 };
 
 /** What consensus is made for: https://developer.hashicorp.com/consul/docs/concept/consensus#deployment-table */
-const serverCount = z
-    .int()
-    .min(1, { error: "must be at least 1: nothing works without a server" })
-    .max(7, {
-        error: "must be at most 7: a write waits for most of the servers, so more make it slower, not safer (machines that run jobs are in pools)",
-    })
-    .refine((count) => count % 2 === 1 || count < 1 || count > 7, {
-        error: ({ input }) => {
-            const count = Number(input);
-            return `must be odd, such as ${count - 1} or ${count + 1}: ${count} servers tolerate no more failures than ${count - 1}`;
-        },
-    });
-
-/** A part of the machines' names, which are host names of at most 32 characters. */
-const poolName = z.string().regex(/^[a-z]([a-z0-9-]{0,26}[a-z0-9])?$/, {
-    error: "must be lower-case letters, digits and hyphens, at most 28, starting with a letter",
-});
-
-const pool = z.strictObject({
-    /** Machines of the pool. Adding or removing one touches no other. */
-    count: z
-        .int()
-        .min(0)
-        .max(79, { error: "must be at most 79: the network has no more addresses for machines of one name" }),
-});
+const serverCount = voterCount("servers", 7, "nothing works without a server");
 
 const noDns =
     "cannot be: services appear and vanish here, and DNS does not tell which there are; use template or events";
@@ -61,12 +39,9 @@ const instances = z
     .min(1, { error: "must be at least 1" })
     .max(100, { error: "must be at most 100 (the memory of the machines ends earlier)" });
 
-/** Raising it makes new ones; the number itself means nothing. */
-const rotation = z.int().min(1).default(1);
-
 /** Settings of the `routed` lab. */
 export const routedSettings = z.strictObject({
-    ...commonSettings(place.subnet, { machines: true }),
+    ...commonSettings(place.subnet, { anywhere: true }),
     /** How the machines are on Linode. */
     linode: linodeSettings,
     /** Ports on 127.0.0.1 under which the lab's endpoints are published. */
@@ -94,20 +69,13 @@ export const routedSettings = z.strictObject({
      * Machines that run jobs, by Nomad's node pool: `client-1` … are those of the pool `default`, `<pool>-1` … those of
      * any other. Without any the lab has no jobs.
      */
-    pools: z.record(poolName, pool).default({ [defaultPool]: { count: 2 } }),
+    pools: z
+        .record(machineGroup, z.strictObject({ count: machineCount }))
+        .default({ [defaultPool]: { count: 2 } }),
     /** The certificates of Consul's and Nomad's agents and of the operators' endpoint. */
     certificates: z
         .strictObject({
-            /** Days for which a certificate is valid. */
-            lifetimeDays: z
-                .int()
-                .min(1)
-                .max(1825, { error: "must be at most 1825: the CA's own certificate is for 3650 days" })
-                .default(365),
-            /** Days before its end from which an `up` renews a certificate. */
-            earlyRenewalDays: z.int().min(1).default(30),
-            /** Raise it to have new keys and certificates, one node after the other. The CAs stay. */
-            rotation,
+            ...certificateSettings,
             /** Raise it to have new CAs. That takes three updates, each of which says what the next one does. */
             caRotation: rotation,
         })
@@ -127,27 +95,7 @@ export const routedSettings = z.strictObject({
         })
         .prefault({}),
     /** Snapshots of Consul and Nomad, which servers take and keep, encrypted. A change restarts a timer. */
-    snapshots: z
-        .strictObject({
-            /** From one to the next. */
-            interval: z
-                .string()
-                .regex(/^[1-9]\d{0,5}(s|m|h)$/, {
-                    error: "must be a number and a unit (s, m or h), such as 1h",
-                    abort: true,
-                })
-                .refine((span) => seconds(span) >= 60, {
-                    error: "must be at least 1m: the cluster writes all of its data for each",
-                })
-                .default("1h"),
-            /** How many of Consul's, and of Nomad's, each server keeps. */
-            keep: z
-                .int()
-                .min(1, { error: "must be at least 1: what is not kept cannot be restored" })
-                .max(1000, { error: "must be at most 1000, for the sake of the servers' disks" })
-                .default(24),
-        })
-        .prefault({}),
+    snapshots: snapshotSettings,
     /** The service `helloworld`, which every machine and container reaches as http://helloworld.service. */
     helloworld: z.strictObject({ count: instances.default(2) }).prefault({}),
     /** The web application of the `nomad` lab, here as http://demo-webapp.service. */
@@ -234,48 +182,12 @@ function unusablePools(settings: RoutedSettings): Problem[] {
             message: "has no machine, but the lab's jobs run there; set its count to 1 or more",
         });
     }
-    return [...problems, ...withoutAddress(routedNodes({ servers: settings.servers, pools: usable }))];
-}
-
-/** A machine's address follows from its name alone, so two names can meet, and a name's numbers can end. */
-function withoutAddress(nodes: RoutedNode[]): Problem[] {
-    const problems = new Map<string, Problem>();
-    const owners = new Map<number, string>();
-    for (const { name, pool: owner = defaultPool } of nodes) {
-        try {
-            const offset = hostOffset(name);
-            const other = owners.get(offset);
-            if (other !== undefined && !problems.has(owner)) {
-                problems.set(owner, {
-                    path: `pools.${owner}`,
-                    message: `its machine ${name} would have the address of ${other}, since both follow from the names; choose another name for the pool, or fewer machines`,
-                });
-            }
-            owners.set(offset, other ?? name);
-        } catch (error) {
-            if (!problems.has(owner)) {
-                problems.set(owner, {
-                    path: `pools.${owner}.count`,
-                    message: `${(error as Error).message} Choose fewer, or another name for the pool`,
-                });
-            }
-        }
-    }
-    return [...problems.values()];
-}
-
-/** A certificate that is renewed from its first day would be renewed by every `up`. */
-function endlessRenewal({ lifetimeDays, earlyRenewalDays }: RoutedSettings["certificates"]): Problem[] {
-    return earlyRenewalDays < lifetimeDays
-        ? []
-        : [
-              {
-                  path: "certificates.earlyRenewalDays",
-                  message: `${earlyRenewalDays} days before the end is not after the beginning: certificates live ${lifetimeDays} days (certificates.lifetimeDays), and every up would renew them; choose less`,
-              },
-          ];
-}
-
-function numbered(prefix: string, count: number): string[] {
-    return Array.from({ length: count }, (_, index) => `${prefix}-${index + 1}`);
+    const nodes = routedNodes({ servers: settings.servers, pools: usable });
+    return [
+        ...problems,
+        ...withoutAddress(
+            nodes.map(({ name, pool = defaultPool }) => ({ name, group: pool })),
+            "pools",
+        ),
+    ];
 }

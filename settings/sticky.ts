@@ -35,7 +35,7 @@ const domainName = z
 
 /** Settings of the `sticky` lab. */
 export const stickySettings = z.strictObject({
-    ...commonSettings(place.subnet, { machines: false }),
+    ...commonSettings(place.subnet, { anywhere: false }),
     /** Ports on 127.0.0.1 under which the lab's endpoints are published. */
     ports: z
         .strictObject({

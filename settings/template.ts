@@ -17,7 +17,7 @@ export const maxInstanceNumber = 200;
 
 /** Settings of the `template` lab. */
 export const templateSettings = z.strictObject({
-    ...commonSettings(place.subnet, { machines: false }),
+    ...commonSettings(place.subnet, { anywhere: false }),
     /** Ports on 127.0.0.1 under which the lab's endpoints are published. */
     ports: z
         .strictObject({

@@ -26,6 +26,8 @@ const baseImages = {
         parent: "machine-nomad",
         tools: ["consul-template"],
     },
+    "machine-member": { context: "images/machine", parent: "base", tools: ["etcd", "etcdctl"] },
+    "machine-etcd": { context: "images/machine-etcd", parent: "machine-member", tools: ["confd"] },
     "machine-rehearsal": { context: "images/machine-rehearsal", parent: "machine-routed", tools: [] },
     registry: { context: "images/registry", parent: "base", tools: [] },
     node: { context: "images/node", parent: "base", tools: [] },

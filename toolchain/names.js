@@ -51,16 +51,25 @@ function partsOf(settings) {
 }
 
 /** @param {Record<string, any>} settings */
-function machinesOf({ lab, servers, clients, pools }) {
+function machinesOf({ lab, servers, clients, pools, members, machines }) {
+    if (lab === "etcd") {
+        const groups = Object.entries(machines ?? {}).map(([name, group]) => ({ name, count: group?.count }));
+        return numbered([{ name: "etcd", count: members?.count }, ...groups, { name: "balancer", count: 1 }]);
+    }
     const groups = Object.entries(lab === "routed" ? (pools ?? {}) : { default: clients }).map(
         ([pool, machines]) => ({
             name: pool === "default" ? "client" : pool,
             count: machines?.count,
         }),
     );
-    return [{ name: "server", count: servers?.count }, ...groups].flatMap(({ name, count }) =>
+    return numbered([{ name: "server", count: servers?.count }, ...groups]);
+}
+
+/** @param {{ name: string, count: unknown }[]} groups */
+function numbered(groups) {
+    return groups.flatMap(({ name, count }) =>
         Array.from(
-            { length: Number.isInteger(count) ? Math.min(Math.max(count, 0), mostMachines) : 0 },
+            { length: Number.isInteger(count) ? Math.min(Math.max(Number(count), 0), mostMachines) : 0 },
             (_, index) => `${name}-${index + 1}`,
         ),
     );

@@ -17,9 +17,9 @@ export interface ApplicationImagesArgs {
     registry: Registry;
     /**
      * The base images' references as the building Docker engine knows them, e.g. `gatehouse/node:0123abcd`
-     * (`imageReference` in toolchain/images.js).
+     * (`imageReference` in toolchain/images.js): those of the applications, and `pause` where Nomad needs it.
      */
-    bases: Record<Base, string>;
+    bases: Partial<Record<Base, string>>;
     /** What must be done before the base images exist. */
     basesReady: pulumi.Resource[];
     /** Which images to build. Default: all of them. */
@@ -35,7 +35,7 @@ export class ApplicationImages extends pulumi.ComponentResource {
      * digest, and so a new deployment. Unknown in a preview that would build the image.
      */
     readonly references: Readonly<Record<string, pulumi.Output<string>>>;
-    /** Fulfilled when every image, the pause image too, can be pulled. */
+    /** Fulfilled when every image, the pause image too if there is one, can be pulled. */
     readonly ready: pulumi.Resource[];
 
     constructor(name: string, args: ApplicationImagesArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -70,11 +70,18 @@ export class ApplicationImages extends pulumi.ComponentResource {
         const images = new Map(
             (args.applications ?? jobApplications).map((application) => [
                 application,
-                build(application, prepareContext(application), args.bases[bases[application]], "lab"),
+                build(
+                    application,
+                    prepareContext(application),
+                    baseOf(args.bases, bases[application]),
+                    "lab",
+                ),
             ]),
         );
         // Nothing of ours is added to it, but machines can only pull from the registry.
-        const pause = build("pause", prepareContext("envoy"), args.bases.pause, tagOf(args.bases.pause));
+        const { pause } = args.bases;
+        const idle =
+            pause === undefined ? [] : [build("pause", prepareContext("envoy"), pause, tagOf(pause))];
 
         this.references = Object.fromEntries(
             [...images].map(([application, image]) => [
@@ -84,7 +91,7 @@ export class ApplicationImages extends pulumi.ComponentResource {
                     .apply(([repoDigest, address]) => `${address}/${application}@${digestOf(repoDigest)}`),
             ]),
         );
-        this.ready = [...images.values(), pause];
+        this.ready = [...images.values(), ...idle];
         this.registerOutputs({ references: this.references });
     }
 
@@ -104,6 +111,14 @@ export class ApplicationImages extends pulumi.ComponentResource {
  */
 export function pauseImage(pullAddress: string, pauseBase: string): string {
     return `${pullAddress}/pause:${tagOf(pauseBase)}`;
+}
+
+function baseOf(given: Partial<Record<Base, string>>, base: Base): string {
+    const reference = given[base];
+    if (reference === undefined) {
+        throw new Error(`the base image ${base} is missing: add it to the component's bases`);
+    }
+    return reference;
 }
 
 function tagOf(reference: string): string {

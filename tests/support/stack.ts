@@ -48,6 +48,8 @@ export const places = {
     "bench-sticky": { lab: "sticky", subnet: "10.220.0.0/24", portOffset: 15_000 },
     // SSH ports end at 65,535 and 15,000 more would meet other labs'.
     "bench-routed": { lab: "routed", subnet: "10.224.0.0/24", portOffset: 9000 },
+    "e2e-etcd": { lab: "etcd", subnet: "10.226.0.0/24", portOffset: 10_000 },
+    "bench-etcd": { lab: "etcd", subnet: "10.227.0.0/24", portOffset: 15_000 },
     "bench-template": { lab: "template", subnet: "10.221.0.0/24", portOffset: 15_000 },
 } satisfies Record<string, Place>;
 

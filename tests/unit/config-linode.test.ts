@@ -87,10 +87,10 @@ describe("the settings of a stack at Linode", () => {
             refusal({ linode: { region: "us-ord" } }),
             /gatehouse:linode: has no effect on docker; set gatehouse:substrate to linode, or remove it/,
         );
-        for (const lab of ["sticky", "template"]) {
+        for (const lab of ["sticky", "template", "etcd"]) {
             assert.match(
                 refusal({ lab, substrate: "linode" }),
-                /gatehouse:substrate: the lab is made of containers and runs on docker alone; choose lab nomad or routed/,
+                /gatehouse:substrate: the lab runs on docker alone; choose lab nomad or routed/,
             );
         }
     });

@@ -47,6 +47,7 @@ describe("configuration", () => {
                     const shared: Record<string, unknown> = {
                         ...{ lab: "nomad", discovery: "" },
                         ...{ network: {}, ports: {}, servers: {}, versions: {} },
+                        ...{ webapp: {}, certificates: {}, balancer: {} },
                     };
                     assert.deepEqual(value, key in shared ? shared[key] : defaults[key], key);
                 }
@@ -72,6 +73,8 @@ describe("configuration", () => {
             ["linode", "nomad"],
             ["sticky", "sticky"],
             ["template", "template"],
+            ["routed", "routed"],
+            ["etcd", "etcd"],
         ]) {
             const { config } = parse(readFileSync(path.join(root, `Pulumi.${stack}.yaml`), "utf8")) as {
                 config: Record<string, string>;
