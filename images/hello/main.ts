@@ -15,6 +15,7 @@ run(async () => {
         nodeAddress: env.NODE_IP ?? "",
         port,
         drainDelayMs: drainDelayFrom(env),
+        sessionCookie: env.SESSION_COOKIE || undefined,
     });
     await hello.listen(port);
     console.log(`${name} listens on port ${port}`);

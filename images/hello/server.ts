@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 
 import { GracefulServer } from "../common/graceful";
@@ -14,6 +15,8 @@ export interface HelloOptions {
     /** The port that clients reach it on. */
     port: number;
     drainDelayMs: number;
+    /** A cookie that visitors get who have none, as applications give one that keep a session. Default: none. */
+    sessionCookie?: string;
 }
 
 interface Greeting {
@@ -41,6 +44,7 @@ export function createHello(options: HelloOptions): GracefulServer {
                 send(response, 405, "text/plain", "method not allowed\n");
             } else {
                 const greeting = greet(options, request);
+                beginSession(options.sessionCookie, request, response);
                 response.setHeader("Vary", "Accept");
                 if (/\bapplication\/json\b/.test(request.headers.accept ?? "")) {
                     send(response, 200, "application/json", JSON.stringify(greeting) + "\n");
@@ -61,6 +65,13 @@ function greet(options: HelloOptions, request: IncomingMessage): Greeting {
         port: options.port,
         request: { method: request.method ?? "", url: request.url ?? "", headers: request.headers },
     };
+}
+
+function beginSession(cookie: string | undefined, request: IncomingMessage, response: ServerResponse): void {
+    const known = (request.headers.cookie ?? "").split(/; */).some((each) => each.startsWith(`${cookie}=`));
+    if (cookie !== undefined && !known) {
+        response.setHeader("Set-Cookie", `${cookie}=${randomUUID()}; Path=/; HttpOnly; SameSite=Lax`);
+    }
 }
 
 function renderText(greeting: Greeting): string {

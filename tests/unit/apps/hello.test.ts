@@ -54,6 +54,23 @@ describe("the hello application", () => {
         assert.equal(request.headers.accept, "application/json");
     });
 
+    it("gives no cookie unless told to, and then one to whoever has none", async () => {
+        assert.equal((await get(url)).headers["set-cookie"], undefined);
+        const keeper = createHello({
+            ...{ name: "demo", instance: "1", node: "web-1", nodeAddress: "", port: 1, drainDelayMs: 0 },
+            sessionCookie: "JSESSIONID",
+        });
+        try {
+            const address = `http://127.0.0.1:${await keeper.listen(0, "127.0.0.1")}`;
+            const { headers } = await get(address, { headers: { Cookie: "other=JSESSIONID=1" } });
+            assert.match(String(headers["set-cookie"]), /^JSESSIONID=[0-9a-f-]{36}; Path=\/; HttpOnly/);
+            const again = await get(address, { headers: { Cookie: "a=b; JSESSIONID=1" } });
+            assert.equal(again.headers["set-cookie"], undefined);
+        } finally {
+            await keeper.drain();
+        }
+    });
+
     it("answers HEAD without a body, and refuses other paths and methods", async () => {
         const head = await get(url, { method: "HEAD" });
         assert.equal(head.status, 200);
