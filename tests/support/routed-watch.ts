@@ -1,6 +1,7 @@
 import * as assert from "node:assert/strict";
 
 import { start, type RunningCommand } from "./command";
+import type { Lab } from "./lab";
 import { pause } from "./poll";
 import type { Api, RoutedLab } from "./routed-lab";
 
@@ -154,7 +155,7 @@ export class MachineLog {
     private readonly events: RunningCommand;
 
     constructor(
-        private readonly lab: RoutedLab,
+        private readonly lab: Lab,
         private readonly names: string[],
     ) {
         const filters = ["type=container", `label=dev.gatehouse.stack=${lab.stack.name}`];

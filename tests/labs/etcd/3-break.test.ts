@@ -1,0 +1,130 @@
+import * as assert from "node:assert/strict";
+
+import { lab, members } from "../../support/etcd-lab";
+import { withWrites } from "../../support/etcd-writes";
+import { eventually } from "../../support/poll";
+
+/** Seconds: the lab's default lease, and what noticing takes beside it. */
+const lease = 5;
+
+describe("etcd lab: what may happen", function () {
+    this.timeout("10m");
+
+    before("bring it up", () => lab.ensureUp());
+    before("both units take traffic", () => lab.answers("webapp-1 webapp-2"));
+    afterEach("everything runs again", () => lab.answers("webapp-1 webapp-2", 90));
+
+    it("takes a unit out before it stops, and in when it is back: no request fails", async () => {
+        await lab.losesNothing(async () => {
+            await lab.on("web-2", "systemctl", "stop", "webapp@2.service");
+            assert.deepEqual(Object.keys(await lab.keys("/apps/webapp/")), ["/apps/webapp/webapp@1.service"]);
+            await lab.answers("webapp-1");
+            await lab.on("web-2", "systemctl", "start", "webapp@2.service");
+            await lab.answers("webapp-1 webapp-2", 60);
+        });
+    });
+
+    it("restarts all units one after the other: no request fails", async () => {
+        await lab.losesNothing(async () => {
+            for (const [index, machine] of ["web-1", "web-2"].entries()) {
+                await lab.on(machine, "systemctl", "restart", `webapp@${index + 1}.service`);
+                await lab.answers("webapp-1 webapp-2", 60);
+            }
+        });
+    });
+
+    it("forgets a machine that dies within the lease", async () => {
+        await lab.docker("kill", "web-2");
+        const died = Date.now();
+        try {
+            await lab.answers("webapp-1", lease + 10);
+            await eventually("its key is gone", async () =>
+                assert.deepEqual(Object.keys(await lab.keys("/apps/webapp/")), [
+                    "/apps/webapp/webapp@1.service",
+                ]),
+            );
+            const seconds = (Date.now() - died) / 1000;
+            assert.ok(seconds < lease + 5, `it took ${seconds} s`);
+        } finally {
+            await lab.docker("start", "web-2");
+        }
+    });
+
+    it("goes on when the leader is killed, and loses no acknowledged write", async () => {
+        const leader = await lab.leader();
+        await withWrites(lab, async () => {
+            await lab.docker("kill", leader);
+            const others = members.filter((name) => name !== leader);
+            await eventually("another one leads", async () =>
+                assert.ok((await lab.members(others)).some(({ leader }) => leader)),
+            );
+            await lab.docker("start", leader);
+            await eventually("all three are back", async () => assert.equal((await lab.members()).length, 3));
+        });
+    });
+
+    it("serves the last good list without a majority and without any member, and writes come back", async () => {
+        await withWrites(lab, async (writes) => {
+            await lab.docker("kill", "etcd-2", "etcd-3");
+            await eventually("writes fail", () => assert.ok(writes.failing, "they do not"));
+            await lab.answers("webapp-1 webapp-2");
+            await lab.docker("kill", "etcd-1");
+            await lab.answers("webapp-1 webapp-2");
+            await lab.docker("start", "etcd-1", "etcd-2", "etcd-3");
+            await eventually(
+                "all three are back",
+                async () => assert.equal((await lab.members()).length, 3),
+                {
+                    within: 60,
+                },
+            );
+            const before = writes.acknowledged.length;
+            await eventually("writes succeed", () => assert.ok(writes.acknowledged.length > before + 5));
+        });
+        await eventually("the units are registered again", async () =>
+            assert.equal(Object.keys(await lab.keys("/apps/webapp/")).length, 2),
+        );
+    });
+
+    it("believes no poisoned key", async () => {
+        const stranger = "10.99.0.1:9000";
+        const poison: Record<string, string> = {
+            "/apps/webapp/webapp@7.service": `webapp-7 ${stranger}`,
+            "/apps/webapp/webapp@8.service": "webapp-8 127.0.0.1:9000\n    server x 10.99.0.1:80",
+            "/apps/webapp/webapp@9.service": `"; }} garbage ${"x".repeat(500)}`,
+            "/apps/webapp/../etc": "webapp-1 10.0.0.1:1",
+            "/apps/webapp/webapp@10.service": `webapp-10 ${lab.address("etcd-1")}:2379`,
+        };
+        await lab.losesNothing(async () => {
+            for (const [key, value] of Object.entries(poison)) {
+                await lab.etcdctl(["put", "--", key, value]);
+            }
+            // A good change after the poison comes through.
+            await lab.on("web-2", "systemctl", "stop", "webapp@2.service");
+            await lab.answers("webapp-1");
+            await lab.on("web-2", "systemctl", "start", "webapp@2.service");
+            await lab.answers("webapp-1 webapp-2", 60);
+            const text = await lab.on("balancer-1", "cat", "/run/haproxy/haproxy.cfg");
+            assert.doesNotMatch(text, /10\.99\.0\.1|garbage|:2379/);
+        });
+        for (const key of Object.keys(poison)) {
+            await lab.etcdctl(["del", "--", key]);
+        }
+    });
+
+    it("bears a thousand keys", async () => {
+        // Its own network's addresses: nobody answers there.
+        const address = lab.address("web-1").replace(/\d+$/, "");
+        const puts = Array.from({ length: 1000 }, (_, index) => {
+            const name = `webapp@${5000 + index}.service`;
+            return `put /apps/webapp/${name} "webapp-${5000 + index} ${address}${index % 255}:9000"`;
+        });
+        await lab.losesNothing(async () => {
+            for (let from = 0; from < puts.length; from += 100) {
+                await lab.etcdctl(["txn"], { input: `\n${puts.slice(from, from + 100).join("\n")}\n\n\n` });
+            }
+            await lab.answers("webapp-1 webapp-2");
+            await lab.etcdctl(["del", "--prefix", "/apps/webapp/webapp@5"]);
+        });
+    });
+});
