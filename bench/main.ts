@@ -1,4 +1,5 @@
 import { discovery } from "./discovery";
+import { etcd } from "./etcd";
 import { linode } from "./linode";
 import { nomad } from "./nomad";
 import { carryOut, partsOf, type Parts, type Plan } from "./plan";
@@ -15,6 +16,7 @@ const plans: Record<string, Plan | Parts> = {
     sticky: sticky as unknown as Plan,
     template: template as unknown as Plan,
     routed: routed as unknown as Plan,
+    etcd: etcd as unknown as Plan,
     linode: linode as unknown as Plan,
 };
 
