@@ -11,6 +11,7 @@ import {
     scriptCommand,
     scriptInput,
     stateFolder,
+    turnFiles,
 } from "./node-script";
 
 export interface ConfigureNodeArgs {
@@ -82,10 +83,11 @@ export function configureScript(
         timeout: args.timeout ?? 120,
         ...(args.roll && { roll: rollArgument(node, args.roll) }),
     });
+    const files = args.roll ? turnFiles() : ["machine.py"];
     const stdin = pulumi
         .all([args.configuration, rollSecrets(args.roll)])
         .apply(([configuration, tokens]) =>
-            pulumi.secret(scriptInput(["agents.py", "turn.py", "apply.py"], { configuration, ...tokens })),
+            pulumi.secret(scriptInput([...files, "apply.py"], { configuration, ...tokens })),
         );
     return { create, stdin };
 }

@@ -108,6 +108,11 @@ export function scriptSources(files: readonly string[]): string[] {
     return files.map((file) => readFileSync(join(__dirname, "files", file), "utf8"));
 }
 
+/** The files that a script which takes turns is put behind. Pure. */
+export function turnFiles(): string[] {
+    return ["machine.py", "turn.py", "membership.py", "agents.py", "nomad_work.py", "consul_turn.py"];
+}
+
 /** What every script that takes turns is told. Pure. */
 export function rollArgument(node: string, roll: RollArgs) {
     return {

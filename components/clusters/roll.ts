@@ -11,6 +11,7 @@ import {
     rollSecrets,
     scriptCommand,
     scriptInput,
+    turnFiles,
 } from "./node-script";
 
 export interface RollingNodeArgs {
@@ -70,9 +71,7 @@ export class RollingNode extends pulumi.ComponentResource {
         const { machine, roll, units = ["nomad.service", "consul.service"], frontends = [] } = args;
         const argument = rollArgument(machine.name, roll);
         const stdin = (script: string): pulumi.Output<string> =>
-            rollSecrets(roll).apply((tokens) =>
-                pulumi.secret(scriptInput(["agents.py", "turn.py", script], tokens)),
-            );
+            rollSecrets(roll).apply((tokens) => pulumi.secret(scriptInput([...turnFiles(), script], tokens)));
         // Children do not inherit it.
         const child = (opts: pulumi.CustomResourceOptions): pulumi.CustomResourceOptions => ({
             parent: this,
@@ -155,7 +154,7 @@ export function clusterPlan(
                 timeout: 60,
             }),
             stdin: rollSecrets(args.roll).apply((tokens) =>
-                pulumi.secret(scriptInput(["agents.py", "plan.py"], tokens)),
+                pulumi.secret(scriptInput([...turnFiles(), "plan.py"], tokens)),
             ),
             triggers: [args.machine.instanceId],
         },

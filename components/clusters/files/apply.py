@@ -338,7 +338,7 @@ def apply(arguments, secrets):
     record = Record(machine)
     configuration = secrets["configuration"]
     files = Files(configuration["files"], record.files)
-    clean = Secrets(configuration["files"], [secrets.get("consul"), secrets.get("nomad")])
+    clean = Secrets(configuration["files"], [secrets.get(each) for each in ("consul", "nomad")])
     units = [Unit(each, clean) for each in configuration["units"]]
     refuse_unknown(files, units)
     gone = sorted(set(record.running) - {unit.name for unit in units})
@@ -371,7 +371,7 @@ def apply(arguments, secrets):
             turn.fail()
         raise Failed(f"{failure}\n{back}") from None
     if turn is not None:
-        result["roll"] = settle(machine, turn, work_of(arguments["roll"], turn.nomad, caller))
+        result["roll"] = settle(machine, turn)
     result["seconds"] = round(time.monotonic() - started, 1)
     return result
 
@@ -476,28 +476,27 @@ def take_turn(arguments, secrets, machine, caller, files, needed, restarts, resu
         # Its peers refuse it, and it them: a cluster whose certificates have ended together has no turn to give.
         result["note"] = f"{', '.join(expired)} had expired: this node is no working member, and needs no turn"
         return None
-    consul = consul_agent(roll["consul"], secrets)
-    if not consul.answers(roll.get("grace", 15)):
-        result["note"] = "Consul does not answer here: this node is no working member, and needs no turn"
+    clusters = clusters_of(roll, secrets, caller)
+    grace = roll.get("grace", 15)
+    if not clusters.works(grace):
+        result["note"] = f"{clusters.name} does not answer here: this node is no working member, and needs no turn"
         return None
-    nomad = nomad_agent(roll["nomad"], secrets) if roll.get("nomad") else None
-    turn = Turn({**roll, "node": arguments["node"]}, consul, nomad, caller, "configuring")
+    turn = Turn(roll, clusters, caller, "configuring")
     if not needed:
         # An interrupted run may have come as far as that.
         return turn if turn.adopt() else None
-    if nomad is not None and not nomad.answers(roll.get("grace", 15)):
-        # Perhaps it is what has to be mended.
-        turn.nomad = None
+    # A Nomad that does not answer is perhaps what has to be mended.
+    turn.clusters = clusters.answering(grace)
     result["waited"] = turn.take()
     try:
-        if turn.alone():
+        if clusters.alone():
             result["note"] = "this is the only server: the service is interrupted"
         if restarts:
-            turn.hand_over()
+            hand_over(turn)
     except (Failed, *AGENT_ERRORS):
         turn.give_back()
         raise
-    turn.nomad = nomad
+    turn.clusters = clusters
     return turn
 
 

@@ -6,11 +6,8 @@ def gate(arguments, secrets):
     caller = Caller()
     machine = Machine(arguments["state"], caller)
     machine.lock()
-    consul = consul_agent(arguments["consul"], secrets)
-    nomad = nomad_agent(arguments["nomad"], secrets) if arguments.get("nomad") else None
-    turn = Turn(arguments, consul, nomad, caller, "replacing")
-    work = work_of(arguments, nomad, caller)
-    return settle(machine, turn, work, adopt=True)
+    turn = Turn(arguments, clusters_of(arguments, secrets, caller), caller, "replacing")
+    return settle(machine, turn, adopt=True)
 
 
 main(gate)

@@ -16,29 +16,26 @@ def let_go(arguments, secrets):
         return {"turn": "not needed: this machine is in no cluster"}
     if os.path.exists(machine.path("expendable")):
         return {"turn": "not taken: this machine was said to be expendable"}
-    consul = consul_agent(arguments["consul"], secrets)
-    nomad = nomad_agent(arguments["nomad"], secrets) if arguments.get("nomad") else None
-    if not consul.answers(arguments.get("grace", 15)):
+    clusters = clusters_of(arguments, secrets, caller)
+    grace = arguments.get("grace", 15)
+    if not clusters.works(grace) and not clusters.answers(0):
         if arguments["role"] == "client":
-            return {"turn": "not taken: Consul does not answer here, so this machine is no working member"}
+            return {"turn": f"not taken: {clusters.name} does not answer here, so this machine is no working member"}
         raise Failed(
-            f"Consul does not answer on {arguments['node']}, so nobody can say whether the cluster would do without it. "
-            "Start it (systemctl status consul), or let the machine go whatever becomes of its data: "
-            f"touch {machine.path('expendable')}"
+            f"{clusters.unanswered}, or let the machine go whatever becomes of its data: touch {machine.path('expendable')}"
         )
-    if nomad is not None and not nomad.answers(arguments.get("grace", 15)):
-        # Perhaps that is why the machine goes. If all of them are like this one, its gate will not open.
-        nomad = None
-    turn = Turn(arguments, consul, nomad, caller, "replacing")
-    work = work_of(arguments, nomad, caller)
+    # A Nomad that does not answer is perhaps why the machine goes. If all are like this one, its gate will not open.
+    clusters = clusters.answering(grace)
+    turn = Turn(arguments, clusters, caller, "replacing")
+    work = clusters.work
     if arguments["role"] == "server":
         wait_for_company(turn, arguments.get("company", COMPANY), machine)
     result = {"waited": turn.take()}
     try:
-        refuse_loss(turn.sole(), turn, machine)
+        refuse_loss(clusters.sole(), turn, machine)
         if work is not None:
             result["drained"] = work.drain(arguments["drain"])
-        result["handedOver"] = turn.hand_over()
+        result["handedOver"] = hand_over(turn)
         caller.check()
         close_frontends(arguments.get("frontends", []), REOPEN)
     except (Failed, *AGENT_ERRORS):
@@ -57,10 +54,10 @@ def wait_for_company(turn, seconds, machine):
         turn.caller.check()
         patience = seconds
         try:
-            held = turn.sole()
+            held = turn.clusters.sole()
             if not held:
                 return
-            if len(peers(turn.consul)) > 1:
+            if turn.clusters.in_company():
                 patience = turn.timeout  # Who has come does not vote at once.
         except AGENT_ERRORS:
             held = []  # An election, or what those who wait for the turn will say.

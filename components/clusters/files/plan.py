@@ -2,10 +2,11 @@
 
 
 def tell(arguments, secrets):
-    consul = consul_agent(arguments["consul"], secrets)
+    store = clusters_of(arguments, secrets, Caller()).store
+    plan = json.dumps(arguments["plan"])
     deadline = time.monotonic() + arguments["timeout"]
     while True:
-        complaints = complaints_of(lambda: [] if consul.put("/v1/kv/gatehouse/plan", arguments["plan"]) else ["refused"])
+        complaints = complaints_of(lambda: store.put(PLAN, plan) or [])
         if not complaints:
             return arguments["plan"]
         if time.monotonic() > deadline:

@@ -51,32 +51,31 @@ def leave(arguments, secrets):
     caller = Caller()
     machine = Machine(arguments["state"], caller)
     machine.lock()
-    consul = consul_agent(arguments["consul"], secrets)
-    nomad = nomad_agent(arguments["nomad"], secrets) if arguments.get("nomad") else None
+    clusters = clusters_of(arguments, secrets, caller)
     standing = machine.standing
     if standing in (None, "left"):
         return {"presence": "was no member"}
-    if not consul.answers(arguments.get("grace", 15)):
+    grace = arguments.get("grace", 15)
+    if not clusters.answers(grace):
         if standing == "leaving":
             machine.standing = "left"
             return {"presence": "had left"}
-        # Its peers see it failed, and Autopilot forgets a server that stays so.
+        # Its peers see it failed, and Consul's Autopilot forgets a server that stays so.
         stop(arguments["units"])
         machine.standing = "left"
-        return {"presence": "left without a word: Consul does not answer here"}
-    if nomad is not None and not nomad.answers(arguments.get("grace", 15)):
-        # What its peers know of it goes when they have noticed.
-        nomad = None
-    turn = Turn(arguments, consul, nomad, caller, "removing")
-    work = work_of(arguments, nomad, caller)
+        return {"presence": f"left without a word: {clusters.name} does not answer here"}
+    # What the peers of a Nomad that does not answer know of it goes when they have noticed.
+    clusters = clusters.answering(grace)
+    turn = Turn(arguments, clusters, caller, "removing")
+    work = clusters.work
     result = {"waited": turn.take()}
-    if turn.alone():
+    if clusters.alone():
         turn.give_back()
         raise Failed(f"{arguments['node']} is the only server: it can go with the whole cluster only")
     try:
         if work is not None:
             result["drained"] = work.drain(arguments["drain"])
-        result["handedOver"] = turn.hand_over()
+        result["handedOver"] = hand_over(turn)
         caller.check()
     except (Failed, *AGENT_ERRORS):
         if work is not None:
@@ -91,57 +90,10 @@ def leave(arguments, secrets):
     for unit in arguments["units"]:
         wanted(unit, False)
         restarting(unit, False)
-    leave_nomad(arguments, nomad, work)
-    leave_consul(consul)
+    clusters.leave(arguments["units"])
     stop(arguments["units"])
     machine.standing = "left"
     return {"presence": "left", **result}
-
-
-def leave_nomad(arguments, nomad, work):
-    """What cannot be done here, Nomad's Autopilot does when it sees the agent failed."""
-    try:
-        if work is not None:
-            work.forget()
-        if nomad is not None and arguments["role"] == "server":
-            health = nomad.get("/v1/operator/autopilot/health", accept=(429,))
-            mine = [each["ID"] for each in health.get("Servers") or [] if plain_name(each) == arguments["node"]]
-            for server in mine:
-                nomad.ask("DELETE", f"/v1/operator/raft/peer?id={server}")
-    except AGENT_ERRORS as error:
-        print(f"Nomad is left as after a failure: {described(error)}", file=sys.stderr)
-    units = [unit for unit in arguments["units"] if unit.startswith("nomad")]
-    if nomad is not None and arguments["role"] == "server":
-        say_farewell(units)
-    stop(units)
-
-
-def say_farewell(units, seconds=20):
-    """A server that ends by SIGTERM tells its peers that it leaves; otherwise they would look for it for a day, and keep
-    the keys of gossip as they are meanwhile. Systemd stops it with SIGINT, as if for a restart."""
-    deadline = time.monotonic() + seconds
-    for unit in units:
-        systemctl("kill", "--kill-who=main", "--signal=SIGTERM", unit, check=False)
-        while systemctl("is-active", unit, check=False).returncode == 0 and time.monotonic() < deadline:
-            time.sleep(LOOK)
-
-
-def leave_consul(consul, seconds=30):
-    """The agent tells its peers, a server gives up its vote, and ends."""
-    try:
-        consul.put("/v1/agent/leave", timeout=seconds)
-    except OSError:
-        pass  # It may end before it has answered.
-    deadline = time.monotonic() + seconds
-    while consul.answers(0):
-        if time.monotonic() > deadline:
-            raise Failed(f"Consul has not left its cluster within {seconds} s")
-        time.sleep(LOOK)
-
-
-def stop(units):
-    for unit in units:
-        systemctl("stop", unit, check=False)
 
 
 main(lambda arguments, secrets: {"return": come_back, "leave": leave}[arguments["do"]](arguments, secrets))

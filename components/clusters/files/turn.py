@@ -1,13 +1,15 @@
 """The turn: the right to take one member of the clusters away for a while. One node has it at a time.
 
-It is a key in Consul, `gatehouse/turn`: {node, instance, since, why, phase, beat}, made and removed by check-and-set.
-It is no session's lock: it has to outlive the machine that takes it. `instance` is Consul's node id, which changes with
-the machine. While a process works under the turn it raises `beat`; between the end of a machine and the first look at
-its successor nobody does.
+It is a key in the store that the nodes share: `gatehouse/turn`: {node, role, instance, since, why,
+phase, beat}, made and removed by check-and-set. It is no session's lock: it has to outlive the machine that takes it.
+`instance` is an id that changes with the machine. While a process works under the turn it raises `beat`; between the end of
+a machine and the first look at its successor nobody does.
 
 Those who wait say so in `gatehouse/waiting/<node>`, again and again, so that the leader can let the others go first.
 `gatehouse/plan` has the servers that ought to be there, as the program knows them: an update of the other nodes' inputs
 for every server that comes or goes would touch nodes that do not change.
+
+What the clusters themselves have to say is asked of `clusters_of(...)`, see consul_turn.py, which is put behind this file.
 
 An update can be killed at each point. What is left, and who clears it up:
 
@@ -26,6 +28,8 @@ An update can be killed at each point. What is left, and who clears it up:
 | the script itself, by SIGKILL                   | as for the update, without the tidying | the 60 s and 10 s
 """
 
+import threading
+
 # Seconds for which a living node's turn has to be untouched before another may take it over. Between the end of the
 # script that takes the turn and the machine's own end the engine does nothing else.
 ABANDONED = 60
@@ -39,20 +43,24 @@ SETTLE = 3
 # Seconds between two signs of life.
 BEAT = 2
 
+# How far Raft's indexes may lie apart. Autopilot's figures are up to two seconds old, and a busy cluster writes on.
+NEAR = 100
+
 WORDS = {"replacing": "to be replaced", "configuring": "to change its configuration", "removing": "to leave"}
+
+PLAN = "/gatehouse/plan"
 
 
 class Turn:
-    KEY = "/v1/kv/gatehouse/turn"
-    WAITING = "/v1/kv/gatehouse/waiting/"
-    PLAN = "/v1/kv/gatehouse/plan"
+    KEY = "/gatehouse/turn"
+    WAITING = "/gatehouse/waiting/"
 
-    def __init__(self, settings, consul, nomad, caller, phase):
+    def __init__(self, settings, clusters, caller, phase):
         self.me = settings["node"]
         self.role = settings["role"]
         self.timeout = settings["timeout"]
         self.abandoned = settings.get("abandoned", ABANDONED)
-        self.consul, self.nomad, self.caller = consul, nomad, caller
+        self.clusters, self.store, self.caller = clusters, clusters.store, caller
         self.phase = phase
         self.why = WORDS[phase]
         self.since = stamp()
@@ -64,37 +72,37 @@ class Turn:
 
     # --- the keys
 
-    def value(self, path):
+    def value(self, key):
         """A key's value and its index; (None, 0) without the key."""
-        found = self.consul.get(f"{path}?consistent")
-        if not found:
+        text, index = self.store.get(key)
+        if text is None:
             return None, 0
-        text = base64.b64decode(found[0]["Value"] or "")
         try:
-            return json.loads(text), found[0]["ModifyIndex"]
+            return json.loads(text), index
         except ValueError:
             # Somebody's own hand; it counts as a turn that nobody can name.
-            return {"node": text.decode(errors="replace")}, found[0]["ModifyIndex"]
+            return {"node": text}, index
 
     def record(self):
         return self.value(self.KEY)
 
     def expected(self):
         """The servers of the plan; none before there is one."""
-        return (self.value(self.PLAN)[0] or {}).get("servers", [])
+        return (self.value(PLAN)[0] or {}).get("servers", [])
 
     def write(self, index):
         with self.writing:
             self.beat += 1
             value = {
                 "node": self.me,
+                "role": self.role,
                 "instance": self.instance,
                 "since": self.since,
                 "why": self.why,
                 "phase": self.phase,
                 "beat": self.beat,
             }
-            return self.consul.put(f"{self.KEY}?cas={index}", value)
+            return self.store.put_if(self.KEY, json.dumps(value), index)
 
     def enter(self, phase):
         """Says how far the work has come."""
@@ -124,16 +132,15 @@ class Turn:
                     record, index = self.record()
                     if index != seen:
                         seen, progress = index, now
-                    everybody = members(self.consul)
-                    self.instance = everybody.get(self.me, {}).get("id", "")
-                    holder = (record or {}).get("node")
-                    sight = (index, everybody.get(holder))
+                    self.instance = self.clusters.instance()
+                    holder = self.clusters.seen(record or {})
+                    sight = (index, holder)
                     if sight != said:
                         said, same_since = sight, now
-                    complaints = self.against(record, everybody, now - same_since)
+                    complaints = self.against(record, holder, now - same_since)
                     if not complaints:
-                        away = everybody.get(holder, {}).get("status") != "alive"
-                        complaints = self.health({self.me, holder} if away else {self.me})
+                        away = {(record or {}).get("node")} if holder["status"] != "alive" else set()
+                        complaints = self.clusters.health(self.expected(), {self.me, *away}, self.phase)
                     if not complaints:
                         complaints = self.courtesy(now, now - started)
                     if not complaints and self.write(index):
@@ -149,7 +156,7 @@ class Turn:
         threading.Thread(target=self.keep, daemon=True).start()
         return round(time.monotonic() - started, 1)
 
-    def against(self, record, everybody, same):
+    def against(self, record, holder, same):
         """Why somebody else's turn has to be respected; nothing when it is free, this node's own, or left behind."""
         if not record or record["node"] == self.me:
             self.failures = self.failures or []
@@ -161,54 +168,22 @@ class Turn:
             self.failures = [failure]
         if failure is not None and failure not in self.failures:
             raise Failed(f"{self.me} is left as it is, because the change has failed on {node}")
-        status = everybody.get(node, {"status": "not a member"})["status"]
+        status = holder["status"]
         if status == "alive":
             if failure is not None or same >= self.abandoned:
                 return []
         elif record.get("phase") == "leaving" or (self.expected() and not self.planned(node)):
             return []
         since, why = record.get("since", "some time"), record.get("why", "unknown")
-        return [f"{node} has the turn since {since} ({why}); its agent is {status}"]
+        return [f"{node} has the turn since {since} ({why}); its {self.clusters.kind} is {status}"]
 
     def planned(self, node):
-        plan = self.value(self.PLAN)[0] or {}
+        plan = self.value(PLAN)[0] or {}
         return node in plan.get("servers", []) + plan.get("clients", [])
-
-    def health(self, without):
-        """What keeps this node from going. Its own troubles do not: its turn is how they are mended."""
-        raft = peers(self.consul)
-        voters = voters_of(raft)
-        if voters == [self.me] and len(self.expected()) < 2:
-            return []
-        complaints = consul_complaints(self.consul, self.expected(), without)
-        if not complaints and len(voters) == 2 and self.me in voters and self.phase != "removing":
-            complaints.append("Consul has two voters: the other is no majority")
-        if not complaints and self.nomad is not None and self.role == "server":
-            complaints += nomad_complaints(self.nomad, self.expected(), without)
-            # Servers that the plan does not have yet may still be joining.
-            if not complaints and self.phase == "replacing" and len(self.nomad_voters() - {self.me}) < 2:
-                complaints.append("Nomad has fewer than two other voters: they are no majority")
-        return complaints
-
-    def alone(self):
-        """Whether this node is the cluster's only server: nobody can stand in for it."""
-        return self.role == "server" and voters_of(peers(self.consul)) == [self.me]
-
-    def sole(self):
-        """The systems whose only voter this node is: what they hold is nowhere else."""
-        if self.role != "server":
-            return []
-        found = ["Consul"] if self.alone() else []
-        return found + (["Nomad"] if self.nomad is not None and self.nomad_voters() == {self.me} else [])
-
-    def nomad_voters(self):
-        health = self.nomad.get("/v1/operator/autopilot/health", accept=(429,))
-        return {plain_name(each) for each in (health or {}).get("Servers") or [] if each["Voter"]}
 
     def courtesy(self, now, waited):
         """Servers that go before the leader."""
-        raft = peers(self.consul)
-        if leader_of(raft) != self.me or voters_of(raft) == [self.me]:
+        if not self.clusters.leads_others():
             return []
         others = sorted(name for name, role in self.others(now).items() if role == "server")
         if others:
@@ -218,18 +193,18 @@ class Turn:
     def others(self, now):
         """Who else waits, as far as the entries are fresh."""
         fresh = {}
-        for entry in self.consul.get(f"{self.WAITING}?recurse&consistent") or []:
-            name = entry["Key"].rsplit("/", 1)[1]
+        for key, (text, last) in self.store.under(self.WAITING).items():
+            name = key.rsplit("/", 1)[1]
             if name == self.me:
                 continue
             index, first = self.waiting.get(name, (None, now))
-            if index != entry["ModifyIndex"]:
-                index, first = entry["ModifyIndex"], now
+            if index != last:
+                index, first = last, now
             self.waiting[name] = (index, first)
             if now - first < STALE:
-                fresh[name] = json.loads(base64.b64decode(entry["Value"])).get("role")
+                fresh[name] = json.loads(text).get("role")
             else:
-                self.consul.ask("DELETE", f"{self.WAITING}{name}?cas={index}")
+                self.store.delete_if(key, index)
         return fresh
 
     def announce(self, now):
@@ -238,22 +213,23 @@ class Turn:
         self.waiting[self.me] = now
         try:
             # The time makes it another value: an equal one would not count as written.
-            self.consul.put(f"{self.WAITING}{self.me}", {"role": self.role, "since": self.since, "at": time.time()})
+            entry = {"role": self.role, "since": self.since, "at": time.time()}
+            self.store.put(f"{self.WAITING}{self.me}", json.dumps(entry))
         except AGENT_ERRORS:
             pass  # What is wrong is said elsewhere; without an entry the leader may go first.
 
     def withdraw(self):
         if self.me in self.waiting:
             try:
-                self.consul.ask("DELETE", f"{self.WAITING}{self.me}")
+                self.store.delete(f"{self.WAITING}{self.me}")
             except AGENT_ERRORS:
                 pass  # It goes stale.
 
     def given_up(self, complaints):
         lines = [f"{self.me} did not get its turn {self.why}: nothing has moved for {self.timeout:g} s."]
-        lines += [f"    {each}" for each in complaints + silent_servers(self.consul, complaints)]
+        lines += [f"    {each}" for each in complaints + self.clusters.silent(complaints)]
         if any("has the turn" in each for each in complaints):
-            lines.append("If no update works on that node any more: consul kv delete gatehouse/turn")
+            lines.append(f"If no update works on that node any more: {self.clusters.clear}")
         return "\n".join(lines)
 
     # --- having it
@@ -284,7 +260,7 @@ class Turn:
             record, index = self.record()
             if not record or record["node"] != self.me:
                 return False
-            self.instance = members(self.consul).get(self.me, {}).get("id", "")
+            self.instance = self.clusters.instance()
             self.since, self.why = record.get("since", self.since), record.get("why", self.why)
             if not self.write(index):
                 return False
@@ -303,234 +279,9 @@ class Turn:
                     record, index = self.record()
                     if not record or record["node"] != self.me:
                         return False
-                    if self.consul.ask("DELETE", f"{self.KEY}?cas={index}"):
+                    if self.store.delete_if(self.KEY, index):
                         return True
             except AGENT_ERRORS:
                 if time.monotonic() > deadline:
                     raise
             time.sleep(LOOK)
-
-    # --- handing over
-
-    def hand_over(self, seconds=20):
-        """Lets another server lead, in Consul and in Nomad, before this one goes."""
-        handed = []
-        if self.role != "server":
-            return handed
-        if leader_of(peers(self.consul)) == self.me and not self.alone():
-            self.consul.ask("POST", "/v1/operator/raft/transfer-leader")
-            self.wait_for(seconds, lambda: leader_of(peers(self.consul)) not in (None, self.me))
-            handed.append("consul")
-        if self.nomad is not None and self.hand_over_nomad(seconds):
-            handed.append("nomad")
-        return handed
-
-    def hand_over_nomad(self, seconds):
-        def health():
-            return self.nomad.get("/v1/operator/autopilot/health", accept=(429,)).get("Servers") or []
-
-        servers = health()
-        leads = [each for each in servers if each["Leader"] and plain_name(each) == self.me]
-        others = [each for each in servers if each["Healthy"] and each["Voter"] and plain_name(each) != self.me]
-        if not leads or not others:
-            return False
-        best = max(others, key=lambda each: each["LastIndex"])
-        self.nomad.put(f"/v1/operator/raft/transfer-leadership?id={best['ID']}")
-
-        def another():
-            leader = self.nomad.get("/v1/status/leader")
-            return bool(leader) and leader != leads[0]["Address"]
-
-        self.wait_for(seconds, another)
-        return True
-
-    def wait_for(self, seconds, done):
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                if done():
-                    return
-            except AGENT_ERRORS:
-                pass  # An election.
-            self.caller.check()
-            if time.monotonic() > deadline:
-                raise Failed(f"{self.me} has handed its leadership over, and no other server leads after {seconds} s")
-            time.sleep(LOOK)
-
-
-class Work:
-    """The allocations of a node that runs jobs, and whether it takes more of them."""
-
-    def __init__(self, nomad, node, caller):
-        self.nomad, self.node, self.caller = nomad, node, caller
-
-    def id(self):
-        """A replaced machine leaves its old node behind for a while, under the same name and down."""
-        nodes = [each for each in self.nomad.get("/v1/nodes") if each["Name"] == self.node]
-        ready = [each for each in nodes if each["Status"] == "ready"]
-        return (ready or [{"ID": None}])[0]["ID"]
-
-    def drain(self, deadline):
-        """Moves the allocations elsewhere; those that do not go are stopped at the deadline (seconds), or as soon as
-        nobody else is left who could move."""
-        node = self.id()
-        if node is None:
-            return False
-        self.ask_to_go(node, deadline)
-        end = time.monotonic() + deadline + 60
-        forced = False
-        while True:
-            self.caller.check()
-            try:
-                left = self.left(node)
-                if left and not forced and self.pinned(node):
-                    forced = True
-                    self.ask_to_go(node, -1e-9)
-            except AGENT_ERRORS as error:
-                left = [described(error)]
-            if not left:
-                return True
-            if time.monotonic() > end:
-                raise Failed(f"{self.node} is not drained after {deadline + 60:g} s: {', '.join(left[:5])}")
-            time.sleep(LOOK)
-
-    def ask_to_go(self, node, deadline):
-        specification = {"Deadline": round(deadline * 1e9), "IgnoreSystemJobs": True}
-        body = {"DrainSpec": specification, "MarkEligible": False, "Meta": {"message": "gatehouse: its machine goes"}}
-        self.nomad.put(f"/v1/node/{node}/drain", body)
-
-    def left(self, node):
-        if self.nomad.get(f"/v1/node/{node}")["DrainStrategy"]:
-            return ["Nomad still moves its allocations"]
-        return [each["Name"] for each in self.allocations(node)]
-
-    def allocations(self, node):
-        return [
-            each
-            for each in self.nomad.get(f"/v1/node/{node}/allocations") or []
-            if each["ClientStatus"] in ("pending", "running")
-            and (each.get("Job") or {}).get("Type") not in ("system", "sysbatch")
-        ]
-
-    def pinned(self, node):
-        """Whether the allocations that are left are all such that no other node may have them by their jobs' constraints:
-        Nomad would let them run here until the deadline, and no longer time would bring them elsewhere."""
-        left = self.allocations(node)
-        return bool(left) and all(self.has_no_other_node(each) for each in left)
-
-    def has_no_other_node(self, allocation):
-        job = urllib.parse.quote(allocation["JobID"], safe="")
-        namespace = urllib.parse.quote(allocation["Namespace"], safe="")
-        for evaluation in self.nomad.get(f"/v1/job/{job}/evaluations?namespace={namespace}") or []:
-            found = (evaluation.get("FailedTGAllocs") or {}).get(allocation["TaskGroup"])
-            # Room may become free; a constraint does not go away.
-            if evaluation["Status"] == "blocked" and found and not found["NodesExhausted"]:
-                return True
-        return False
-
-    def welcome(self):
-        """Makes the client eligible if it was drained for our sake."""
-        node = self.id()
-        if node is None:
-            return False
-        found = self.nomad.get(f"/v1/node/{node}")
-        if found["SchedulingEligibility"] == "eligible":
-            return False
-        meta = (found.get("LastDrain") or {}).get("Meta") or {}
-        if not meta.get("message", "").startswith("gatehouse:"):
-            return False
-        if found["DrainStrategy"]:
-            self.nomad.put(f"/v1/node/{node}/drain", {"DrainSpec": None, "MarkEligible": True})
-        else:
-            self.nomad.put(f"/v1/node/{node}/eligibility", {"Eligibility": "eligible"})
-        return True
-
-    def forget_predecessors(self):
-        """Nomad keeps a machine that is no more in its list for a day, under the name that its successor has."""
-        own = self.nomad.get("/v1/agent/self")["stats"]["client"]["node_id"]
-        for each in self.nomad.get("/v1/nodes"):
-            if each["Name"] == self.node and each["ID"] != own:
-                self.nomad.put(f"/v1/node/{each['ID']}/purge")
-
-    def forget(self):
-        """Removes the client from Nomad's catalogue; its agent has to stop at once."""
-        node = self.id()
-        if node is not None:
-            self.nomad.put(f"/v1/node/{node}/purge")
-
-
-def work_of(settings, nomad, caller):
-    """The node's allocations, if it runs jobs."""
-    return Work(nomad, settings["node"], caller) if nomad and settings["jobs"] else None
-
-
-def belongs(turn, work):
-    """What keeps this node from being a healthy member of healthy clusters. Who has the turn may be away."""
-    holder = (turn.record()[0] or {}).get("node")
-    without = {holder} - {turn.me, None}
-    complaints = consul_complaints(turn.consul, turn.expected(), without)
-    mine = members(turn.consul).get(turn.me, {"status": "not a member", "id": None})
-    if mine["status"] != "alive":
-        complaints.append(f"Consul agent {turn.me} is {mine['status']}")
-    # By its id: the name may still be that of the machine before.
-    votes = [each["ID"] for each in peers(turn.consul) if each["Voter"]]
-    if turn.role == "server" and mine["id"] not in votes:
-        complaints.append(f"Consul server {turn.me} is not a voter")
-    if turn.nomad is not None:
-        if turn.role == "server":
-            complaints += nomad_complaints(turn.nomad, {*turn.expected(), turn.me}, without)
-            own = turn.nomad.get("/v1/agent/self")["member"]["Tags"]["id"]
-            health = turn.nomad.get("/v1/operator/autopilot/health", accept=(429,))
-            if own not in [each["ID"] for each in health["Servers"] if each["Voter"]]:
-                complaints.append(f"Nomad server {turn.me} is not a voter")
-        if work is not None and work.id() is None:
-            complaints.append(f"Nomad client {turn.me} is not ready")
-    return complaints
-
-
-def forget_predecessor(turn):
-    """Consul keeps a machine in its catalogue until its members have missed it, and refuses another one of its name
-    meanwhile. One that has booted before that is taken for the one before, which then stays for ever."""
-    known = turn.consul.get(f"/v1/catalog/node/{turn.me}")
-    if not known:
-        return [f"{turn.me} is not in Consul's catalogue"]
-    own = turn.consul.get("/v1/agent/self")
-    if known["Node"]["ID"] == own["Config"]["NodeID"]:
-        return []
-    if known["Node"]["Address"] != own["Member"]["Addr"]:
-        return [f"another machine is {turn.me} in Consul's catalogue: {known['Node']['Address']}"]
-    turn.consul.put("/v1/catalog/deregister", {"Node": turn.me})
-    # The agent tries to register itself again every now and then, and after this.
-    turn.consul.put("/v1/agent/reload")
-    return [f"Consul's catalogue has the machine before under the name {turn.me}"]
-
-
-def settle(machine, turn, work, adopt=False):
-    """Waits until the node is a healthy member, lets it work again and gives its turn back. Returns what it did. `adopt`:
-    the turn is from before, and is kept alive from when the clusters can be asked for it."""
-    started = time.monotonic()
-    while True:
-        if adopt and turn.adopt():
-            adopt = False
-        complaints = complaints_of(lambda: belongs(turn, work)) + complaints_of(lambda: forget_predecessor(turn))
-        if not complaints:
-            break
-        turn.caller.check()
-        if time.monotonic() - started > turn.timeout:
-            lines = [f"{turn.me} is not a healthy member after {turn.timeout:g} s:"]
-            complaints += silent_servers(turn.consul, complaints)
-            turn.fail()
-            raise Failed("\n".join(lines + [f"    {each}" for each in complaints]))
-        time.sleep(LOOK)
-    result = {"seconds": round(time.monotonic() - started, 1)}
-    if work is not None and work.welcome():
-        result["eligible"] = True
-    if work is not None:
-        # If Nomad does not answer just now, it forgets them by itself tomorrow.
-        complaints_of(lambda: work.forget_predecessors() or [])
-    # From here on the machine has something to lose.
-    if machine.standing != "member":
-        machine.standing = "member"
-    if turn.give_back():
-        result["turn"] = "given back"
-    return result

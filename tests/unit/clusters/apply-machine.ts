@@ -12,6 +12,7 @@ import {
     type RollArgs,
     scriptCommand,
     scriptInput,
+    turnFiles,
 } from "../../../components/clusters/node-script";
 import { dataSource } from "../../../components/machines/docker-machine";
 import { run, start, type CommandResult, type RunningCommand } from "../../support/command";
@@ -73,7 +74,7 @@ export class ApplyMachine {
     /** The node's membership: its begin ("return") or its end. */
     async presence(what: "return" | "leave", roll: RollArgs, units: string[]): Promise<CommandResult> {
         const command = scriptCommand({ ...rollArgument("server-1", roll), do: what, units });
-        const input = scriptInput(["agents.py", "turn.py", "presence.py"], {});
+        const input = scriptInput([...turnFiles(), "presence.py"], {});
         return run("docker", ["exec", "--interactive", this.name, "sh", "-c", command], { input });
     }
 

@@ -4,7 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { consulPolicies } from "../../../components/clusters/consul-policies";
-import { rollArgument, scriptCommand, scriptInput } from "../../../components/clusters/node-script";
+import {
+    rollArgument,
+    scriptCommand,
+    scriptInput,
+    turnFiles,
+} from "../../../components/clusters/node-script";
 import { type Agent, launch } from "../../support/agents";
 import { run, start, type CommandResult, type RunningCommand } from "../../support/command";
 import { eventually } from "../../support/poll";
@@ -98,7 +103,7 @@ export class RollCluster {
             state: this.state(name),
             ...settings,
         });
-        const sources = ["agents.py", "turn.py", file];
+        const sources = [...turnFiles(), file];
         return [scriptCommand({ ...argument, ...more }), scriptInput(sources, { consul: this.roll })];
     }
 
