@@ -152,6 +152,7 @@ export class RoutedLab extends pulumi.ComponentResource implements Lab {
         );
         this.environment = operatorsEnvironment(cluster, access);
         this.snapshots = snapshotAccess({
+            systems: ["consul", "nomad"],
             datacenter,
             ...snapshots,
             keyPem: cluster.snapshotKeyPem,

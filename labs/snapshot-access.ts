@@ -5,11 +5,13 @@ import { seconds } from "../settings/guard";
 
 /** What it takes to fetch a cluster's snapshots and to read them. */
 export interface SnapshotAccess {
-    /** The cluster's. */
-    datacenter: string;
+    /** What they are of: `consul`, `nomad`, `etcd`. */
+    systems: readonly string[];
+    /** Consul's and Nomad's. */
+    datacenter?: string;
     /** Seconds from one snapshot to the next. */
     interval: number;
-    /** How many of each source a server keeps. */
+    /** How many of each system a server keeps. */
     keep: number;
     /** The key that they are decrypted with, PEM. */
     keyPem: string;
@@ -18,7 +20,8 @@ export interface SnapshotAccess {
 }
 
 export interface SnapshotAccessArgs {
-    datacenter: string;
+    systems: readonly string[];
+    datacenter?: string;
     /** As the setting has it, e.g. `1h`. */
     interval: string;
     keep: number;
@@ -28,7 +31,9 @@ export interface SnapshotAccessArgs {
 
 /** The output `snapshots`. Secret. */
 export function snapshotAccess(args: SnapshotAccessArgs): pulumi.Output<SnapshotAccess> {
-    const { datacenter, interval, keep, keyPem } = args;
+    const { systems, datacenter, interval, keep, keyPem } = args;
     const servers = Object.fromEntries(args.servers.map(({ name, connection }) => [name, connection]));
-    return pulumi.secret(pulumi.output({ datacenter, interval: seconds(interval), keep, keyPem, servers }));
+    return pulumi.secret(
+        pulumi.output({ systems, datacenter, interval: seconds(interval), keep, keyPem, servers }),
+    );
 }

@@ -3,12 +3,15 @@ import * as https from "node:https";
 
 /** How one gets in. */
 export interface Credentials {
-    /** The header that has the token, and the token. */
-    token: [name: string, secret: string];
+    /** The header that has the token, and the token. Default: none. */
+    token?: [name: string, secret: string];
     /** `user:password` of the operators' endpoint. */
     auth?: string;
     /** The authority (PEM) of its certificate. */
     ca?: string;
+    /** A certificate of one's own and its key (PEM), where that is asked for. */
+    cert?: string;
+    key?: string;
 }
 
 /** An answer that is no success. */
@@ -21,7 +24,7 @@ export class Refusal extends Error {
     }
 }
 
-/** The HTTP API of Consul or Nomad. Nothing that it throws holds a secret. */
+/** The HTTP API of Consul, Nomad or etcd. Nothing that it throws holds a secret. */
 export class Api {
     constructor(
         readonly name: string,
@@ -50,6 +53,13 @@ export class Api {
         this.mustSucceed("PUT", path, status, text);
     }
 
+    /** etcd's way to ask for anything. */
+    async post<T>(path: string, body: object = {}): Promise<T> {
+        const { status, text } = await this.send("POST", path, body);
+        this.mustSucceed("POST", path, status, text);
+        return JSON.parse(text) as T;
+    }
+
     private mustSucceed(method: string, path: string, status: number, text: string): void {
         if (status < 200 || status > 299) {
             const [address] = path.split("?");
@@ -65,12 +75,18 @@ export class Api {
         path: string,
         body?: Buffer | object,
     ): Promise<{ status: number; text: string }> {
-        const { token, auth, ca } = this.credentials;
+        const { token, ...others } = this.credentials;
         const url = new URL(path, this.base);
         return new Promise((resolve, reject) => {
             const request = (url.protocol === "https:" ? https : http).request(
                 url,
-                { method, ca, auth, agent: false, timeout: 120_000, headers: { [token[0]]: token[1] } },
+                {
+                    method,
+                    ...others,
+                    agent: false,
+                    timeout: 120_000,
+                    headers: token && { [token[0]]: token[1] },
+                },
                 (response) => {
                     const chunks: Buffer[] = [];
                     response.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -88,4 +104,18 @@ export class Api {
             request.end(body === undefined || Buffer.isBuffer(body) ? body : JSON.stringify(body));
         });
     }
+}
+
+/** An API behind the operators' endpoint, by the stack's variables of these names. */
+export function operatorsApi(
+    name: string,
+    environment: Readonly<Record<string, string>>,
+    variables: { address: string; auth: string; token: [header: string, variable: string] },
+): Api {
+    const [header, variable] = variables.token;
+    return new Api(name, environment[variables.address] ?? "", {
+        token: [header, environment[variable] ?? ""],
+        auth: environment[variables.auth],
+        ca: environment["GATEHOUSE_CA"],
+    });
 }

@@ -6,8 +6,10 @@ export interface Item {
     kind: string;
     /** Unique in its kind. Shown, so never a secret. */
     id: string;
-    /** Raft's index of its last change. */
+    /** When it last changed, by what indices of snapshots count: Raft's entries, or etcd's revisions. */
     index: number;
+    /** The name of what the index counts where that is something else. */
+    count?: string;
     /** What has to be equal. May be secret. */
     content: unknown;
 }
@@ -33,9 +35,15 @@ export interface Row {
  * snapshot's index has to be there and equal; nothing can be said about what changed later. Rows are in the order in
  * which kinds first appear. Pure.
  *
- * @param index Raft's index of the snapshot's last entry, by which the items' indices are to be judged
+ * @param index the snapshot's own, by which the items' indices are to be judged
+ * @param counts where the snapshot's other counts stood, for items that name one
  */
-export function compare(restored: readonly Item[], running: readonly Item[], index: number): Row[] {
+export function compare(
+    restored: readonly Item[],
+    running: readonly Item[],
+    index: number,
+    counts: Readonly<Record<string, number>> = {},
+): Row[] {
     const kinds = [...new Set([...restored, ...running].map(({ kind }) => kind))];
     return kinds.map((kind) => {
         const there = new Map(restored.filter((each) => each.kind === kind).map((each) => [each.id, each]));
@@ -55,7 +63,7 @@ export function compare(restored: readonly Item[], running: readonly Item[], ind
             row.removed -= other === undefined ? 0 : 1;
             if (other !== undefined && isDeepStrictEqual(other.content, item.content)) {
                 row.equal += 1;
-            } else if (item.index > index) {
+            } else if (item.index > (item.count === undefined ? index : (counts[item.count] ?? 0))) {
                 row.newer += 1;
             } else {
                 (other === undefined ? row.missing : row.different).push(item.id);

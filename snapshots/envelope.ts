@@ -3,30 +3,26 @@ import { join } from "node:path";
 
 import { UserError } from "../toolchain/errors";
 import type { PrivateFolder } from "./private-folder";
+import type { System } from "./system";
 
 export interface Opened {
     /** The snapshot in plain text, in the private folder. */
     path: string;
-    /** Raft's index of its last entry. */
+    /** The index of its last entry. */
     index: number;
 }
-
-const inspectors: Record<string, string[]> = {
-    consul: ["consul", "snapshot", "inspect", "-format=json"],
-    nomad: ["nomad", "operator", "snapshot", "inspect", "-json"],
-};
 
 /**
  * Decrypts a snapshot into the private folder and has its own program look whether it is whole.
  *
- * @param source `consul` or `nomad`
+ * @param system what it is of
  * @param file the encrypted snapshot
  * @param keyFile the private key, PEM, in the private folder
  * @throws UserError that says whether the file, the key or a program is wrong
  */
-export function open(source: string, file: string, keyFile: string, folder: PrivateFolder): Opened {
+export function open(system: System, file: string, keyFile: string, folder: PrivateFolder): Opened {
     requireOpenssl();
-    const path = join(folder.path, `${source}.snap`);
+    const path = join(folder.path, `${system.name}.snap`);
     const args = ["cms", "-decrypt", "-inform", "DER", "-inkey", keyFile, "-in", file, "-out", path];
     const { code, stderr } = run("openssl", args);
     if (code !== 0) {
@@ -40,24 +36,26 @@ export function open(source: string, file: string, keyFile: string, folder: Priv
                   "use the state of the stack that it was taken of; remove the file if that is gone",
               );
     }
-    return { path, index: inspect(source, path, file) };
+    return { path, index: inspect(system, path, file) };
 }
 
-function inspect(source: string, path: string, file: string): number {
-    const [program, ...args] = inspectors[source]!;
-    const { code, stdout, stderr } = run(program!, [...args, path]);
-    const index: unknown = code === 0 ? (JSON.parse(stdout) as Inspection).Meta?.Index : undefined;
-    if (typeof index !== "number") {
+function inspect({ name, flaw, inspect, index }: System, path: string, file: string): number {
+    const why = flaw?.(path);
+    const [program = "", ...args] = inspect;
+    const { code, stdout, stderr } =
+        why === undefined ? run(program, [...args, path]) : { code: 1, stdout: "", stderr: why };
+    const found = code === 0 ? valueAt(JSON.parse(stdout), index) : undefined;
+    if (typeof found !== "number") {
         throw new UserError(
-            `${file} is no snapshot that ${source} takes: ${(stderr || stdout).trim().slice(-300)}`,
+            `${file} is no snapshot that ${name} takes: ${(stderr || stdout).trim().slice(-300)}`,
             "use an older one (FROM=…), or take another: make snapshot",
         );
     }
-    return index;
+    return found;
 }
 
-interface Inspection {
-    Meta?: { Index?: number };
+function valueAt(value: unknown, way: readonly string[]): unknown {
+    return way.reduce((inner, key) => (inner as Record<string, unknown> | undefined)?.[key], value);
 }
 
 /** LibreSSL knows no authenticated envelopes. */

@@ -3,9 +3,6 @@ import { Server, type ServerReport } from "./servers";
 import type { Cluster } from "./stack";
 import { everything, type Found, LocalStore, onServer } from "./store";
 
-/** What every lab of the kind takes snapshots of. */
-export const sources = ["consul", "nomad"] as const;
-
 /** The servers that answer, what they have, and what is on this computer. */
 export class Fleet {
     readonly store: LocalStore;
@@ -63,13 +60,13 @@ export class Fleet {
         return everything(this.store.list(), this.remote);
     }
 
-    /** Sources whose newest snapshot on the servers is older than the schedule lets it get. */
+    /** Systems whose newest snapshot on the servers is older than the schedule lets it get. */
     overdue(): string[] {
         if (this.reports.length === 0) {
             return [];
         }
         const now = Math.max(...this.reports.map(({ report }) => Date.parse(report.now) / 1000));
-        return overdue(this.remote, sources, now, this.cluster.interval);
+        return overdue(this.remote, this.cluster.systems, now, this.cluster.interval);
     }
 }
 

@@ -1,15 +1,13 @@
 import { UserError } from "../toolchain/errors";
-import type { Api } from "./api";
-import { compare, complete, type Item, type Row, table } from "./compare";
+import { compare, complete, type Row, table } from "./compare";
 import { type Opened, open } from "./envelope";
-import { Fleet, sources } from "./fleet";
-import { restoreInto } from "./into";
-import { consulInventory, nomadInventory } from "./inventory";
+import { Fleet } from "./fleet";
 import { newest } from "./names";
 import { PrivateFolder } from "./private-folder";
-import { type RehearsalArgs, Throwaway } from "./rehearsal";
-import { type Cluster, runningApis } from "./stack";
+import type { Cluster } from "./stack";
 import type { Found } from "./store";
+import type { Inventory, System } from "./system";
+import { systemsNamed } from "./systems";
 
 export interface RestoreOptions {
     /** The newest snapshots that are not younger than this, e.g. `20261121T192400Z`. Default: the newest of all. */
@@ -20,8 +18,13 @@ export interface RestoreOptions {
     confirmed?: string;
 }
 
-type Source = (typeof sources)[number];
-type Chosen = Record<Source, Found>;
+/** A system and what is known of it by now. */
+interface Candidate extends Opened {
+    system: System;
+    /** What a throwaway server knows after the restore. */
+    restored: Inventory;
+}
+
 type Say = (line: string) => void;
 
 /**
@@ -35,30 +38,26 @@ export async function restore(
     options: RestoreOptions,
     say: Say = console.log,
 ): Promise<void> {
-    refuseOptions(cluster, options);
+    const systems = systemsNamed(cluster.systems);
+    refuseOptions(cluster, systems, options);
     const fleet = await Fleet.ask(cluster);
     const folder = new PrivateFolder();
     try {
         fleet.warnings.forEach((warning) => say(`warning: ${warning}`));
         const chosen = choose(cluster, fleet, options);
         const keyFile = folder.write("key.pem", cluster.keyPem);
-        const opened = {} as Record<Source, Opened>;
-        for (const source of sources) {
-            const file = await fleet.store.bring(chosen[source]);
-            opened[source] = open(source, file, keyFile, folder);
-            say(`${source}: ${chosen[source].name}, index ${opened[source].index}`);
+        const opened: (Opened & { system: System })[] = [];
+        for (const system of systems) {
+            const found = chosen[system.name]!;
+            const each = open(system, await fleet.store.bring(found), keyFile, folder);
+            opened.push({ system, ...each });
+            say(`${system.name}: ${found.name}, index ${each.index}`);
         }
-        const restored = await rehearse(cluster, opened, folder);
+        const candidates = await rehearse(cluster, opened, folder);
         if (options.into === undefined) {
-            const running = await inventories(runningApis(cluster), say);
-            judge(
-                fleet,
-                sources.flatMap((source) => rows(source, restored, running, opened)),
-                running,
-                say,
-            );
+            judge(fleet, candidates, await inventories(cluster, systems, say), say);
         } else {
-            await replace(cluster, fleet, restored, opened, say);
+            await replace(cluster, fleet, candidates, say);
         }
     } finally {
         fleet.close();
@@ -66,7 +65,11 @@ export async function restore(
     }
 }
 
-function refuseOptions({ stack, keyPem }: Cluster, { from, into, confirmed }: RestoreOptions): void {
+function refuseOptions(
+    { stack, keyPem }: Cluster,
+    systems: readonly System[],
+    { from, into, confirmed }: RestoreOptions,
+): void {
     if (!keyPem.includes("PRIVATE KEY")) {
         throw new UserError(`the outputs of ${stack} have no key`, `run "make up STACK=${stack}"`);
     }
@@ -79,18 +82,25 @@ function refuseOptions({ stack, keyPem }: Cluster, { from, into, confirmed }: Re
     if (into !== undefined && into !== "running") {
         throw new UserError(`INTO=${into}: there is no such place`, "INTO=running is the running cluster");
     }
+    const names = systems.map(({ name }) => name).join(" and ");
+    if (into !== undefined && systems.some(({ restoreInto }) => restoreInto === undefined)) {
+        throw new UserError(
+            `INTO=running: nothing can be restored into a running ${names}: all members have to stop for it`,
+            'follow "When etcd\'s data are gone" in docs/snapshots.md; without INTO the restore is rehearsed',
+        );
+    }
     if (into !== undefined && (from === undefined || confirmed !== stack)) {
         throw new UserError(
-            "INTO=running replaces everything that the running Consul and Nomad know",
+            `INTO=running replaces everything that the running ${names} know`,
             `say which snapshots, since the newest may be of a cluster that is empty already, and the stack's name once more: make restore STACK=${stack} INTO=running FROM=20261121T192400Z CONFIRM=${stack}`,
         );
     }
 }
 
-function choose({ stack }: Cluster, fleet: Fleet, { from }: RestoreOptions): Chosen {
+function choose({ stack, systems }: Cluster, fleet: Fleet, { from }: RestoreOptions): Record<string, Found> {
     const { all } = fleet;
-    const found = sources.map((source) => [source, newest(all, source, from)] as const);
-    const without = found.filter(([, each]) => each === undefined).map(([source]) => source);
+    const found = systems.map((name) => [name, newest(all, name, from)] as const);
+    const without = found.filter(([, each]) => each === undefined).map(([name]) => name);
     if (without.length > 0) {
         const known = [...new Set(all.map(({ stamp }) => stamp))].sort().slice(-10);
         throw new UserError(
@@ -100,67 +110,61 @@ function choose({ stack }: Cluster, fleet: Fleet, { from }: RestoreOptions): Cho
                 : `"make snapshot STACK=${stack}" takes one; the first by the timer comes five minutes after "make up"`,
         );
     }
-    return Object.fromEntries(found) as Chosen;
+    return Object.fromEntries(found) as Record<string, Found>;
 }
 
-/** What throwaway servers know after the restore. */
-async function rehearse(
+/** Restores into throwaway servers, side by side. */
+function rehearse(
     { datacenter, environment }: Cluster,
-    opened: Record<Source, Opened>,
+    opened: readonly (Opened & { system: System })[],
     folder: PrivateFolder,
-): Promise<Record<Source, Item[]>> {
-    const tokens = {
-        consul: environment["CONSUL_HTTP_TOKEN"] ?? "",
-        nomad: environment["NOMAD_TOKEN"] ?? "",
-    };
-    const args: RehearsalArgs = { datacenter, tokens, folder };
-    const [consul, nomad] = await Promise.all([Throwaway.consul(args), Throwaway.nomad(args)]);
-    await Promise.all([consul.restore(opened.consul.path), nomad.restore(opened.nomad.path)]);
-    return { consul: await consulInventory(consul.api), nomad: await nomadInventory(nomad.api) };
+): Promise<Candidate[]> {
+    return Promise.all(
+        opened.map(async (each) => ({
+            ...each,
+            restored: await each.system.rehearse(each.path, { datacenter, environment, folder }),
+        })),
+    );
 }
 
-/** What the running clusters know; undefined for one that cannot be asked. */
+/** What the running clusters know, by name; without those that cannot be asked. */
 async function inventories(
-    { consul, nomad }: { consul: Api; nomad: Api },
+    { environment }: Cluster,
+    systems: readonly System[],
     say: Say,
-): Promise<Partial<Record<Source, Item[]>>> {
-    const [first, second] = await Promise.allSettled([consulInventory(consul), nomadInventory(nomad)]);
-    const known = (source: Source, settled: PromiseSettledResult<Item[]>) => {
-        if (settled.status === "fulfilled") {
-            return { [source]: settled.value };
+): Promise<Record<string, Inventory>> {
+    const answers = await Promise.allSettled(systems.map((system) => system.running(environment)));
+    const known: Record<string, Inventory> = {};
+    for (const [place, { name }] of systems.entries()) {
+        const answer = answers[place]!;
+        if (answer.status === "fulfilled") {
+            known[name] = answer.value;
+        } else {
+            say(`warning: the running ${name} cannot be asked: ${(answer.reason as Error).message}`);
         }
-        say(`warning: the running ${source} cannot be asked: ${(settled.reason as Error).message}`);
-        return {};
-    };
-    return { ...known("consul", first), ...known("nomad", second) };
+    }
+    return known;
 }
 
-function rows(
-    source: Source,
-    restored: Record<Source, Item[]>,
-    running: Partial<Record<Source, Item[]>>,
-    opened: Record<Source, Opened>,
-): Row[] {
-    const known = running[source];
-    if (known !== undefined && isAnother(restored[source], known)) {
+function rows({ system, index, restored }: Candidate, running: Inventory | undefined): Row[] {
+    const stranger = running && system.stranger(restored, running, index);
+    if (stranger !== undefined) {
         throw new UserError(
-            `the running ${source} is not the one that the snapshot was taken of: they have no key in common`,
+            `the running ${system.name} is not the one that the snapshot was taken of: ${stranger}`,
             "a cluster that was made anew has snapshots of its own from the next one on; to give it the old one's data, see docs/snapshots.md",
         );
     }
-    return compare(restored[source], known ?? [], opened[source].index);
+    return compare(restored.items, running?.items ?? [], index, restored.counts);
 }
 
-/** A cluster makes its keys when it is born: the mesh's authority, and those that sign identities. */
-function isAnother(restored: Item[], running: Item[]): boolean {
-    const keys = (items: Item[]) =>
-        items.filter(({ kind }) => /CA roots|keys of identities/.test(kind)).map(({ id }) => id);
-    const old = new Set(keys(restored));
-    return old.size > 0 && !keys(running).some((id) => old.has(id));
-}
-
-function judge(fleet: Fleet, all: Row[], running: Partial<Record<Source, Item[]>>, say: Say): void {
-    const compared = Object.keys(running).length === sources.length;
+function judge(
+    fleet: Fleet,
+    candidates: readonly Candidate[],
+    running: Record<string, Inventory>,
+    say: Say,
+): void {
+    const all = candidates.flatMap((each) => rows(each, running[each.system.name]));
+    const compared = candidates.every(({ system }) => running[system.name] !== undefined);
     say(`\n${table(all, compared)}\n`);
     const overdue = fleet.overdue();
     if (!compared) {
@@ -190,25 +194,28 @@ function judge(fleet: Fleet, all: Row[], running: Partial<Record<Source, Item[]>
 async function replace(
     cluster: Cluster,
     fleet: Fleet,
-    restored: Record<Source, Item[]>,
-    opened: Record<Source, Opened>,
+    candidates: readonly Candidate[],
     say: Say,
 ): Promise<void> {
     say("they can be restored. Before the running cluster gets them, it is saved itself:");
     await fleet.take();
-    for (const source of sources) {
-        const now = newest(fleet.remote, source);
-        say(now === undefined ? `${source}: cannot be saved` : `${source}: ${await fleet.store.bring(now)}`);
+    for (const { system } of candidates) {
+        const now = newest(fleet.remote, system.name);
+        say(
+            now === undefined
+                ? `${system.name}: cannot be saved`
+                : `${system.name}: ${await fleet.store.bring(now)}`,
+        );
     }
-    const apis = runningApis(cluster);
-    await restoreInto(apis, { consul: opened.consul.path, nomad: opened.nomad.path }, say);
-    const running = await inventories(apis, say);
-    say(
-        `\n${table(
-            sources.flatMap((source) => compare(restored[source], running[source] ?? [], 0)),
-            true,
-        )}\n`,
+    for (const { system, path } of candidates) {
+        await system.restoreInto!(cluster.environment, path, say);
+    }
+    const systems = candidates.map(({ system }) => system);
+    const running = await inventories(cluster, systems, say);
+    const all = candidates.flatMap(({ system, restored }) =>
+        compare(restored.items, running[system.name]?.items ?? [], 0),
     );
+    say(`\n${table(all, true)}\n`);
     say(
         `done. "make up STACK=${cluster.stack} REFRESH=1" puts tokens, jobs and settings right that are newer than the snapshots`,
     );

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import type { SnapshotAccess } from "../labs/snapshot-access";
 import { UserError } from "../toolchain/errors";
 import { root } from "../toolchain/paths";
-import { Api } from "./api";
 
 /** What the stack's outputs say about its cluster. Holds secrets. */
 export interface Cluster extends SnapshotAccess {
@@ -14,7 +13,8 @@ export interface Cluster extends SnapshotAccess {
 }
 
 interface Outputs {
-    snapshots?: SnapshotAccess;
+    /** Stacks that were made when Consul and Nomad alone had snapshots do not say so. */
+    snapshots?: Omit<SnapshotAccess, "systems"> & Partial<Pick<SnapshotAccess, "systems">>;
     environment?: Record<string, string>;
 }
 
@@ -34,22 +34,8 @@ export function clusterOf(stack: string): Cluster {
     if (snapshots === undefined || environment === undefined) {
         throw new UserError(
             `STACK=${stack}: this stack takes no snapshots`,
-            `the lab routed does, e.g. STACK=routed; a stack that is older than its snapshots needs "make up STACK=${stack}"`,
+            `the labs routed and etcd do, e.g. STACK=routed; a stack that is older than its snapshots needs "make up STACK=${stack}"`,
         );
     }
-    return { stack, environment, ...snapshots };
-}
-
-/** Consul and Nomad behind the operators' endpoint. */
-export function runningApis({ environment }: Cluster): { consul: Api; nomad: Api } {
-    const api = (name: string, prefix: string, header: string, token: string) =>
-        new Api(name, environment[`${prefix}_ADDR`] ?? environment[`${prefix}_HTTP_ADDR`] ?? "", {
-            token: [header, environment[token] ?? ""],
-            auth: environment[`${prefix}_HTTP_AUTH`],
-            ca: environment["GATEHOUSE_CA"],
-        });
-    return {
-        consul: api("Consul", "CONSUL", "X-Consul-Token", "CONSUL_HTTP_TOKEN"),
-        nomad: api("Nomad", "NOMAD", "X-Nomad-Token", "NOMAD_TOKEN"),
-    };
+    return { stack, environment, systems: ["consul", "nomad"], ...snapshots };
 }

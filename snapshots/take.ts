@@ -1,5 +1,5 @@
 import { UserError } from "../toolchain/errors";
-import { Fleet, sources } from "./fleet";
+import { Fleet } from "./fleet";
 import { newest, stampOf } from "./names";
 import type { Cluster } from "./stack";
 
@@ -20,7 +20,7 @@ export async function take(cluster: Cluster, say: (line: string) => void = conso
         const overdue = fleet.overdue();
         await fleet.take();
         const missing: string[] = [];
-        for (const source of sources) {
+        for (const source of cluster.systems) {
             const fresh = newest(fleet.remote, source);
             if (fresh === undefined || fresh.stamp < began) {
                 missing.push(source);
@@ -40,7 +40,7 @@ export async function take(cluster: Cluster, say: (line: string) => void = conso
         if (missing.length > 0) {
             throw new UserError(
                 `no snapshot of ${missing.join(" and ")} was made`,
-                `see the warnings; on the servers: journalctl -u gatehouse-snapshot, systemctl status consul nomad`,
+                `see the warnings; on the servers: journalctl -u gatehouse-snapshot, systemctl status ${cluster.systems.join(" ")}`,
             );
         }
     } finally {

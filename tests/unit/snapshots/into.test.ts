@@ -5,9 +5,11 @@ import { join } from "node:path";
 
 import { consulSnapshots, nomadSnapshots } from "../../../components/clusters/snapshots";
 import { Api } from "../../../snapshots/api";
+import { consul as consulSystem, restoreIntoConsul } from "../../../snapshots/consul";
 import { open } from "../../../snapshots/envelope";
-import { restoreInto } from "../../../snapshots/into";
+import { nomad as nomadSystem, restoreIntoNomad } from "../../../snapshots/nomad";
 import { PrivateFolder } from "../../../snapshots/private-folder";
+import type { System } from "../../../snapshots/system";
 import { eventually } from "../../support/poll";
 import { NomadUnderTest } from "../clusters/nomad-secure-cluster";
 import { localOf, type Member, SecureConsul } from "../clusters/secure-consul";
@@ -66,11 +68,11 @@ describe("a cluster that has lost its data", function () {
 
     it("gets it back on new machines with the old names, which may register", async () => {
         const key = await sealingKey(keys, "ours");
-        const snapshotOf = async (server: SnapshotServer, source: string): Promise<string> => {
+        const snapshotOf = async (server: SnapshotServer, system: System): Promise<string> => {
             kept.push(server);
             const { code, output } = await server.take();
             assert.equal(code, 0, output);
-            return open(source, server.snapshots[0]!.file!, key.keyFile, folder).path;
+            return open(system, server.snapshots[0]!.file!, key.keyFile, folder).path;
         };
         const common = { keep: 1, recipientPem: key.certificate };
 
@@ -92,8 +94,8 @@ describe("a cluster that has lost its data", function () {
             (text) => firstNomad.member.here(text),
         );
         const paths = {
-            consul: await snapshotOf(consulServer, "consul"),
-            nomad: await snapshotOf(nomadServer, "nomad"),
+            consul: await snapshotOf(consulServer, consulSystem),
+            nomad: await snapshotOf(nomadServer, nomadSystem),
         };
         await Promise.all(members.map((member) => member.stop()));
         await firstNomad.member.end("SIGKILL");
@@ -104,7 +106,9 @@ describe("a cluster that has lost its data", function () {
         assert.notDeepEqual(present, former);
         assert.equal(await second.consul.get("/v1/kv/kept"), undefined);
         const said: string[] = [];
-        await restoreInto(second, paths, (line) => said.push(line));
+        const say = (line: string) => said.push(line);
+        await restoreIntoConsul(second.consul, paths.consul, say);
+        await restoreIntoNomad(second.nomad, paths.nomad, say);
 
         const [{ Value } = { Value: "" }] = await second.consul.list<{ Value: string }>("/v1/kv/kept");
         assert.equal(Buffer.from(Value, "base64").toString(), "from before");

@@ -8,6 +8,7 @@ import { LocalStore } from "../../../snapshots/store";
 describe("a restore that cannot be", () => {
     const cluster: Cluster = {
         stack: "unit-nothing",
+        systems: ["consul", "nomad"],
         datacenter: "dc1",
         interval: 3600,
         keep: 24,
@@ -15,9 +16,9 @@ describe("a restore that cannot be", () => {
         servers: {},
         environment: {},
     };
-    const refused = async (options: RestoreOptions, why: RegExp, remedy: RegExp) =>
+    const refused = async (options: RestoreOptions, why: RegExp, remedy: RegExp, systems = cluster.systems) =>
         assert.rejects(
-            restore(cluster, options, () => undefined),
+            restore({ ...cluster, systems }, options, () => undefined),
             (error: Error & { remedy?: string }) => {
                 assert.match(error.message, why);
                 assert.match(error.remedy ?? "", remedy);
@@ -42,4 +43,15 @@ describe("a restore that cannot be", () => {
         await refused({ into: "running", from, confirmed: "other" }, /INTO=running replaces/, whole);
         await refused({ into: "elsewhere" }, /INTO=elsewhere: there is no such place/, /INTO=running/);
     });
+
+    it("replaces nothing in a running etcd, and says where the steps are", () =>
+        refused(
+            { into: "running", from: "20261121T192400Z", confirmed: "unit-nothing" },
+            /nothing can be restored into a running etcd/,
+            /"When etcd's data are gone" in docs\/snapshots\.md/,
+            ["etcd"],
+        ));
+
+    it("knows nothing of what a later checkout takes snapshots of, and says so", () =>
+        refused({}, /takes snapshots of vault, which/, /this one knows consul, nomad, etcd/, ["vault"]));
 });

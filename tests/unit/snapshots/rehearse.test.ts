@@ -8,8 +8,8 @@ import { Api } from "../../../snapshots/api";
 import { compare, complete, type Item } from "../../../snapshots/compare";
 import { open } from "../../../snapshots/envelope";
 import { nomadInventory } from "../../../snapshots/inventory";
+import { nomad as system } from "../../../snapshots/nomad";
 import { PrivateFolder } from "../../../snapshots/private-folder";
-import { Throwaway } from "../../../snapshots/rehearsal";
 import { job, NomadUnderTest } from "../clusters/nomad-secure-cluster";
 import type { NomadMember } from "../clusters/nomad-secure-member";
 import { sealingKey, SnapshotServer } from "./server";
@@ -59,11 +59,13 @@ describe("a rehearsed restore", function () {
         const folder = new PrivateFolder();
         try {
             const [snapshot] = server.snapshots;
-            const opened = open("nomad", snapshot!.file!, key.keyFile, folder);
-            const tokens = { consul: "", nomad: nomad.management };
-            const throwaway = await Throwaway.nomad({ datacenter: "dc1", tokens, folder });
-            await throwaway.restore(opened.path);
-            const restored = await nomadInventory(throwaway.api);
+            const opened = open(system, snapshot!.file!, key.keyFile, folder);
+            const environment = { NOMAD_TOKEN: nomad.management };
+            const { items: restored } = await system.rehearse(opened.path, {
+                datacenter: "dc1",
+                environment,
+                folder,
+            });
             const of = (kind: string): Item[] => restored.filter((each) => each.kind === `Nomad: ${kind}`);
             assert.deepEqual(
                 of("variables, decrypted").map(({ id, content }) => [id, content]),

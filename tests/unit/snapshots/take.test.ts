@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { consulSnapshots } from "../../../components/clusters/snapshots";
+import { consul } from "../../../snapshots/consul";
 import { open } from "../../../snapshots/envelope";
 import { PrivateFolder } from "../../../snapshots/private-folder";
 import { output } from "../../support/command";
@@ -78,7 +79,7 @@ describe("snapshots on servers", function () {
         assert.deepEqual(server.scratch, []);
         const own = new PrivateFolder();
         try {
-            const opened = open("consul", snapshot!.file!, key.keyFile, own);
+            const opened = open(consul, snapshot!.file!, key.keyFile, own);
             assert.equal(opened.index, snapshot!.index);
             assert.notDeepEqual(sealed.subarray(0, 2), readFileSync(opened.path).subarray(0, 2));
         } finally {
@@ -96,7 +97,7 @@ describe("snapshots on servers", function () {
         const refused = (content: Buffer, keyFile: string, why: RegExp) => {
             const file = join(folder, "candidate.cms");
             writeFileSync(file, content);
-            assert.throws(() => open("consul", file, keyFile, own), why);
+            assert.throws(() => open(consul, file, keyFile, own), why);
         };
         const seal = async (text: string): Promise<Buffer> => {
             const [plain, file] = [join(folder, "plain"), join(folder, "sealed.cms")];
