@@ -1,6 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 
 import type { Propagation } from "../components/balancers/propagation";
+import type { StoreSummary } from "./etcd-changes";
 import type { ClusterSummary } from "./routed-changes";
 import type { SnapshotAccess } from "./snapshot-access";
 
@@ -10,8 +11,8 @@ export interface Lab {
     readonly urls: pulumi.Output<Record<string, string>>;
     readonly jobs: pulumi.Output<Record<string, JobSummary>>;
     readonly machines: pulumi.Output<MachineSummary[]>;
-    /** What later updates are compared with (labs/routed-changes.ts). Labs that lose nothing have none. */
-    readonly cluster?: pulumi.Output<ClusterSummary>;
+    /** What later updates are compared with (labs/cluster-changes.ts). Labs that lose nothing have none. */
+    readonly cluster?: pulumi.Output<ClusterSummary | StoreSummary>;
     /** Secret: environment variables for the command lines of the lab's systems. */
     readonly environment: pulumi.Output<Record<string, string>>;
     /** How long an instance that goes may still get requests. Of labs whose balancer follows a catalogue. */

@@ -2,8 +2,9 @@ import * as pulumi from "@pulumi/pulumi";
 
 import type { Config } from "../config";
 import { formatProblems } from "../config-errors";
+import { unsafeChanges } from "./cluster-changes";
 import type { LastRotations } from "./rotations";
-import { lastRotations, unsafeChanges } from "./routed-changes";
+import { lastRotations } from "./routed-changes";
 
 /** What a lab has to know of the update before. */
 export interface LastUpdate {
@@ -28,7 +29,7 @@ export async function refuseUnsafeChanges(config: Config): Promise<LastUpdate> {
     if (problems.length > 0) {
         throw new pulumi.RunError(formatProblems(problems));
     }
-    return { rotations: lastRotations(cluster), lifetime };
+    return { rotations: config.lab === "routed" ? lastRotations(cluster) : undefined, lifetime };
 }
 
 /**

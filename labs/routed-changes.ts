@@ -1,9 +1,9 @@
 import { z } from "zod";
 
-import type { Config } from "../config";
 import type { Problem } from "../config-errors";
 import { routedNodes, type RoutedSettings } from "../settings/routed";
 import { noDowngrade } from "../settings/versions";
+import { downFirst, keepPlace, orElse, placeSummary, same } from "./kept-place";
 import {
     type LastRotations,
     nextRotations,
@@ -13,13 +13,9 @@ import {
 } from "./rotations";
 
 /** What the output `cluster` says: all that a later update may not change at will. */
-const clusterSummary = z.object({
-    /** The stack's name, which every object's name has in it. */
-    stack: z.string(),
+const clusterSummary = placeSummary.extend({
     /** Consul's and Nomad's. */
     datacenter: z.string(),
-    /** The machines' network in CIDR notation. */
-    subnet: z.string(),
     /** The names of the machines that vote. */
     servers: z.array(z.string()),
     /** Consul's and Nomad's. */
@@ -35,8 +31,7 @@ type Rule = (last: Partial<ClusterSummary>, next: ClusterSummary) => Problem[];
 const rules: Rule[] = [
     keepQuorum,
     keepDatacenter,
-    keepNetwork,
-    keepName,
+    keepPlace,
     (last, next) => noDowngrade(last.versions, next.versions),
 ];
 
@@ -61,20 +56,9 @@ export function summariseCluster(
 /**
  * What cannot be changed in one update without the loss of a cluster, each with the way to do it. Pure.
  *
- * @param last the output `cluster` of the last update; undefined if there is no cluster to lose
- * @param config the settings that are to come
- * @param stack the stack's name
+ * @param last the output `cluster` of the last update
  */
-export function unsafeChanges(last: unknown, config: Config, stack: string): Problem[] {
-    if (last === undefined) {
-        return [];
-    }
-    if (config.lab !== "routed") {
-        const message =
-            `${config.lab}, but the stack is the lab routed: its cluster would go with everything that it holds; ` +
-            `make another stack for the lab ${config.lab}, or ${downFirst(stack)}`;
-        return [{ path: "lab", message }];
-    }
+export function unsafeRoutedChanges(last: unknown, config: RoutedSettings, stack: string): Problem[] {
     const known = clusterSummary.partial().parse(last);
     const rotations = lastRotations(last);
     const next = summariseCluster(config, stack, nextRotations(rotations, config).rotations);
@@ -114,28 +98,6 @@ function keepDatacenter({ datacenter }: Partial<ClusterSummary>, next: ClusterSu
           ];
 }
 
-function keepNetwork({ subnet }: Partial<ClusterSummary>, next: ClusterSummary): Problem[] {
-    return same(subnet, next.subnet)
-        ? []
-        : [
-              {
-                  path: "network.subnet",
-                  message: `${next.subnet}, but the machines are in ${subnet}, and another network replaces all of them at once; ${orElse(subnet, next)}`,
-              },
-          ];
-}
-
-function keepName({ stack }: Partial<ClusterSummary>, next: ClusterSummary): Problem[] {
-    return same(stack, next.stack)
-        ? []
-        : [
-              {
-                  path: "network",
-                  message: `its name has that of the stack in it, which was ${stack}: under the name ${next.stack} all machines would be replaced at once; give the stack its name back (pulumi stack rename ${stack}), or ${downFirst(next.stack)}`,
-              },
-          ];
-}
-
 /** The counts of servers on the way, each of them odd and most of the one before; undefined if there is no such way. */
 function stepsBetween(from: number, to: number): number[] | undefined {
     const least = majorityOf(from);
@@ -149,17 +111,4 @@ function stepsBetween(from: number, to: number): number[] | undefined {
 
 function majorityOf(count: number): number {
     return Math.floor(count / 2) + 1;
-}
-
-/** An earlier version of the lab may not have said it. */
-function same(last: string | undefined, next: string): boolean {
-    return last === undefined || last === next;
-}
-
-function orElse(last: string | undefined, { stack }: ClusterSummary): string {
-    return `set it back to ${last}, make a second stack beside this one and move over, or ${downFirst(stack)}`;
-}
-
-function downFirst(stack: string): string {
-    return `run make down STACK=${stack} first, which removes all that the cluster holds`;
 }

@@ -2,8 +2,9 @@ import * as assert from "node:assert/strict";
 
 import { parseConfig } from "../../config";
 import { formatProblems } from "../../config-errors";
+import { unsafeChanges } from "../../labs/cluster-changes";
 import { nextRotations } from "../../labs/rotations";
-import { summariseCluster, unsafeChanges } from "../../labs/routed-changes";
+import { summariseCluster } from "../../labs/routed-changes";
 
 /** What going from the one to the other is refused with, by setting; `last` are settings, too. */
 function refusals(
