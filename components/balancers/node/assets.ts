@@ -19,11 +19,11 @@ export function program(name: string, content: string, unit?: NodeFile["unit"]):
     return { path: `${libraryFolder}/${name}`, content, mode: "0755", owner: "root:root", unit };
 }
 
-/** A systemd unit of this folder. A new one takes effect when its process is started anew. */
-export function unitFile(name: string): NodeFile {
+/** A systemd unit, of this folder by default. A new one takes effect when its process is started anew. */
+export function unitFile(name: string, content = asset(name)): NodeFile {
     return {
         path: `/etc/systemd/system/${name}`,
-        content: asset(name),
+        content,
         mode: "0644",
         owner: "root:root",
         unit: { name, change: "restart" },

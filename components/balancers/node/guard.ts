@@ -23,12 +23,18 @@ export const guardDefaults: Required<NodeGuardArgs> = {
 /** How long old workers live and how many reloads they may see (haproxy.ctmpl). */
 const oldWorkers = { seconds: 15, reloads: 30 };
 
-/** The guard's programs; those that stay are started anew with another version, the others are read at each call. */
+/**
+ * The guard's programs; those that stay are started anew with another version, the others are read at each call. What
+ * renders for it has given its name to its unit and to the folder of its settings, where the guard's are, too; `refresh`
+ * looks anew at what it has rendered (`haproxy-refresh`).
+ */
 export function guardFiles(
     given: NodeGuardArgs | undefined,
     units: { guard: string; metrics: string; template: string },
+    refresh = asset("haproxy-refresh"),
 ): NodeFile[] {
     const guard = { ...guardDefaults, ...given };
+    const renderer = units.template.replace(/\.service$/, "");
     const restart = { name: units.guard, change: "restart" } as const;
     const names = [
         "haproxy-difference.awk",
@@ -47,16 +53,16 @@ export function guardFiles(
     return [
         ...names.map((name) => program(name, guardAsset(name))),
         ...["haproxy-common", "haproxy-render"].map((name) => program(name, guardAsset(name), restart)),
-        program("haproxy-refresh", asset("haproxy-refresh")),
+        program("haproxy-refresh", refresh),
         {
-            path: "/etc/consul-template/guard.env",
+            path: `/etc/${renderer}/guard.env`,
             content: environment.join(""),
             mode: "0644",
             owner: "root:root",
-            // consul-template hands them to what it calls, and the watch is started anew along with it.
+            // It hands them to what it calls, and the watch is started anew along with it.
             unit: { name: units.template, change: "restart" },
         },
-        unitFile(units.guard),
+        unitFile(units.guard, asset(units.guard).replaceAll("consul-template", renderer)),
         unitFile(units.metrics),
     ];
 }

@@ -10,12 +10,14 @@ import { eventually } from "../../support/poll";
 import { systemdFlags } from "../../support/systemd-machine";
 import { Root } from "./node-files";
 
-/** One machine of the image `machine-routed` on a network of its own, as the Docker substrate runs it. */
+/** One machine on a network of its own, as the Docker substrate runs it; of the image `machine-routed` by default. */
 export class RoutedMachine {
     readonly name = `gatehouse-test-node-${process.pid}`;
     readonly network = `10.230.${process.pid % 256}.0/24`;
     readonly address = `10.230.${process.pid % 256}.10`;
     private readonly label = `dev.gatehouse.stack=${this.name}`;
+
+    constructor(private readonly image = "machine-routed") {}
 
     /** With files that are there before it boots; those of a configuration are put in place afterwards. */
     async boot(prepare: (root: Root) => void): Promise<void> {
@@ -25,7 +27,7 @@ export class RoutedMachine {
         ]);
         await output("docker", [
             ...["create", "--name", this.name, "--hostname", "node-1", "--label", this.label, ...flags],
-            ...["--network", this.name, "--ip", this.address, imageReference("machine-routed")],
+            ...["--network", this.name, "--ip", this.address, imageReference(this.image)],
         ]);
         await this.put((root) => {
             root.write("etc/cloud/cloud.cfg.d/90-gatehouse.cfg", dataSource);

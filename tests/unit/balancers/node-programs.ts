@@ -1,8 +1,9 @@
 import type { Root } from "./node-files";
 
 /**
- * An instance `app@NAME-PORT`: answers HTTP with its name, what was asked for, and the Host that it was asked by; to what
- * does not look like HTTP it says `NAME: ` and the line that it got.
+ * An instance `app@NAME-PORT`: answers HTTP with its name, what was asked for, and the Host that it was asked by; at /login
+ * it makes a session, and it says which cookies it saw. To what does not look like HTTP it says `NAME: ` and the line that
+ * it got.
  */
 const app = `
 import socketserver, sys
@@ -10,15 +11,19 @@ name, port = sys.argv[1].rsplit("-", 1)
 class Handler(socketserver.StreamRequestHandler):
     def handle(self):
         line = self.rfile.readline().decode().strip()
-        if not line.endswith("HTTP/1.1"):
+        if " HTTP/1." not in line:
             self.wfile.write((name + ": " + line + "\\n").encode())
             return
-        host = ""
+        host = cookie = ""
         while (header := self.rfile.readline().decode().strip()):
             if header.lower().startswith("host:"):
                 host = header[5:].strip()
+            if header.lower().startswith("cookie:"):
+                cookie = header[7:].strip()
         body = (name + " " + line.split()[1] + " " + host + "\\n").encode()
+        session = b"\\r\\nSet-Cookie: JSESSIONID=" + name.encode() + b"s" if line.split()[1] == "/login" else b""
         self.wfile.write(b"HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nX-Instance: " + name.encode()
+            + session + b"\\r\\nX-Cookie: " + cookie.encode()
             + b"\\r\\nContent-Length: " + str(len(body)).encode() + b"\\r\\n\\r\\n" + body)
 class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
@@ -95,7 +100,7 @@ export function putNomad(root: Root, tls: { ca: string; certificate: string; key
     putService(root, "nomad", `nomad agent -config=${folder}/nomad.json`);
 }
 
-function putService(root: Root, name: string, command: string): void {
+export function putService(root: Root, name: string, command: string): void {
     root.write(
         `etc/systemd/system/${name}.service`,
         `[Service]\nExecStart=${command}\nRestart=always\nRestartSec=1\n`,
