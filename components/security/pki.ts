@@ -29,8 +29,13 @@ export interface CertificateAuthorityArgs {
 export type CertificateUsage = "server" | "client";
 
 export interface CertificateArgs {
-    /** Whose certificate it is, at most 64 characters. A change replaces the certificate; the key stays. */
-    commonName: string;
+    /**
+     * Whose certificate it is, at most 64 characters. A change replaces the certificate; the key stays. Default: none, for
+     * servers that would take it for a user's name; `organization` says whose it is then.
+     */
+    commonName?: string;
+    /** The same in a field that no server takes for a name. Default: none. */
+    organization?: string;
     /** The names that peers verify. A server needs at least one name or address. A change replaces the certificate. */
     dnsNames: readonly string[];
     /** The addresses that peers verify. Default: none. A change replaces the certificate. */
@@ -128,7 +133,7 @@ export class CertificateAuthority extends pulumi.ComponentResource {
             `${prefix}-request`,
             {
                 privateKeyPem: key.privateKeyPem,
-                subject: { commonName: args.commonName },
+                subject: subjectOf(args),
                 dnsNames: [...args.dnsNames],
                 ipAddresses: args.ipAddresses,
             },
@@ -188,6 +193,13 @@ interface Generation {
     certificate: tls.SelfSignedCert;
 }
 
+function subjectOf({ commonName, organization }: CertificateArgs) {
+    return {
+        ...(commonName !== undefined && { commonName }),
+        ...(organization !== undefined && { organization }),
+    };
+}
+
 /** In a fixed order, so that the order of the argument is no change. */
 function allowedUses(usages: readonly CertificateUsage[]): string[] {
     const extended = (["server", "client"] as const).filter((usage) => usages.includes(usage));
@@ -201,7 +213,9 @@ function bundle(certificates: string[]): string {
 function certificateProblems(args: CertificateArgs, caLifetimeDays: number): ArgumentProblem[] {
     const { dnsNames, ipAddresses = [], usages, lifetimeDays, earlyRenewalDays } = args;
     const problems = [
-        ...nameProblems("commonName", args.commonName, longestName),
+        ...(args.commonName === undefined && args.organization !== undefined
+            ? nameProblems("organization", args.organization, longestName)
+            : nameProblems("commonName", args.commonName ?? "", longestName)),
         ...dnsNames.flatMap((each, index) => emptinessProblem(`dnsNames[${index}]`, each)),
         ...countProblem("lifetimeDays", lifetimeDays),
         ...countProblem("earlyRenewalDays", earlyRenewalDays),
