@@ -13,16 +13,20 @@ import urllib.parse
 # Seconds for one answer.
 ETCD_TIMEOUT = 5
 
-# gRPC's codes that say that a token is not known any more: members forget theirs when they start anew.
-INVALID_TOKEN = ("etcdserver: invalid auth token", "etcdserver: revision of auth store is old")
+# What says that a token is not known any more: members forget theirs when they start anew.
+INVALID_TOKEN = ("invalid auth token", "revision of auth store is old")
+
+# What says that this member has done nothing, and another may.
+ELSEWHERE = ("no leader", "rpc not supported for learner", "server stopped")
 
 
 class EtcdRefused(Exception):
-    """An answer of etcd's that is not a success."""
+    """An answer of etcd's that is not a success. `status`: HTTP's; from 500 on it is about the cluster's state."""
 
-    def __init__(self, what, text):
+    def __init__(self, what, text, status):
         super().__init__(f"etcd: {what}: {text}")
         self.text = text
+        self.status = status
 
 
 def b64(text):
@@ -42,15 +46,15 @@ class Etcd:
     """A connection for each endpoint; a question goes to the first that answers, beginning with the one that did last."""
 
     def __init__(self, settings, password=None):
+        self.settings = settings
         self.endpoints = list(settings["endpoints"])
         self.user, self.password = settings.get("user"), password
         self.token = None
         self.connections = {}
-        self.tls = None
-        if any(each.startswith("https:") for each in self.endpoints):
-            self.tls = ssl.create_default_context(cafile=settings["ca"])
-            self.tls.minimum_version = ssl.TLSVersion.TLSv1_2
-            self.tls.load_cert_chain(settings["certificate"], settings["key"])
+
+    def like(self, user, password):
+        """The same for another user."""
+        return Etcd({**self.settings, "user": user}, password)
 
     # --- questions
 
@@ -61,7 +65,9 @@ class Etcd:
         try:
             return self.ask_once(path, body, endpoint, timeout)
         except EtcdRefused as error:
-            if self.password is None or not any(each in error.text for each in INVALID_TOKEN):
+            # Without a token: authentication may just have been turned on.
+            known = self.token is not None and not any(each in error.text for each in INVALID_TOKEN)
+            if self.password is None or known:
                 raise
             self.authenticate(endpoint, timeout)
             return self.ask_once(path, body, endpoint, timeout)
@@ -85,6 +91,11 @@ class Etcd:
                 answer = self.answer(each, path, body, timeout)
             except (OSError, http.client.HTTPException, ValueError) as error:
                 problem = OSError(f"{each}: {error}")
+                continue
+            except EtcdRefused as error:
+                if not any(text in error.text for text in ELSEWHERE):
+                    raise
+                problem = error
                 continue
             if endpoint is None and each != self.endpoints[0]:
                 self.endpoints.remove(each)
@@ -118,14 +129,22 @@ class Etcd:
         self.connections[endpoint] = connection
         found = json.loads(said) if said.strip() else {}
         if response.status != 200:
-            raise EtcdRefused(path, found.get("error") or found.get("message") or f"status {response.status}")
+            said = found.get("error") or found.get("message") or f"status {response.status}"
+            raise EtcdRefused(path, said, response.status)
         return found
 
     def connect(self, endpoint, timeout):
         url = urllib.parse.urlsplit(endpoint)
         if url.scheme == "https":
-            return http.client.HTTPSConnection(url.hostname, url.port, timeout=timeout, context=self.tls)
+            return http.client.HTTPSConnection(url.hostname, url.port, timeout=timeout, context=self.tls())
         return http.client.HTTPConnection(url.hostname, url.port, timeout=timeout)
+
+    def tls(self):
+        """Read anew for each connection: certificates are renewed while programs run."""
+        context = ssl.create_default_context(cafile=self.settings["ca"])
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self.settings["certificate"], self.settings["key"])
+        return context
 
     # --- keys
 
@@ -164,9 +183,14 @@ class Etcd:
         body = {"linearizable": endpoint is None}
         return self.ask("/v3/cluster/member/list", body, endpoint).get("members") or []
 
+    def agreed_members(self, timeout):
+        """The members as a majority knows them."""
+        return self.ask("/v3/cluster/member/list", {"linearizable": True}, timeout=timeout).get("members") or []
+
     def status(self, endpoint):
-        """What one member says of itself: `header.member_id`, `leader`, `raftIndex`, `isLearner`, `errors`, `dbSize`."""
-        return self.ask("/v3/maintenance/status", {}, endpoint, timeout=2)
+        """What one member says of itself: `header.member_id`, `leader`, `raftIndex`, `isLearner`, `errors`, `dbSize`.
+        That takes no user, and a learner can tell no user."""
+        return self.ask_once("/v3/maintenance/status", {}, endpoint, timeout=2)
 
     def add_learner(self, peer_url):
         said = self.ask("/v3/cluster/member/add", {"peerURLs": [peer_url], "isLearner": True})
