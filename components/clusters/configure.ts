@@ -12,6 +12,7 @@ import {
     scriptInput,
     stateFolder,
     turnFiles,
+    withEndpoints,
 } from "./node-script";
 
 export interface ConfigureNodeArgs {
@@ -61,7 +62,8 @@ export function configureNode(
     args: ConfigureNodeArgs,
     opts: pulumi.CustomResourceOptions,
 ): command.remote.Command {
-    const { create, stdin } = configureScript(args);
+    const create = withEndpoints(args.roll, (endpoints) => configureScript(args, endpoints).create);
+    const { stdin } = configureScript(args);
     return new command.remote.Command(
         name,
         { ...onMachine(args.machine), create, stdin, triggers: args.triggers },
@@ -69,23 +71,25 @@ export function configureNode(
     );
 }
 
-/** The script as a command and its input. */
+/** The script as a command and its input. `endpoints`: those of `args.roll.etcd`. */
 export function configureScript(
     args: Omit<ConfigureNodeArgs, "machine" | "triggers"> & { machine: { name: string } },
+    endpoints?: readonly string[],
 ): {
     create: string;
     stdin: pulumi.Output<string>;
 } {
+    const { roll } = args;
     const node = args.machine.name;
     const create = scriptCommand({
         node,
-        state: args.state ?? args.roll?.state ?? stateFolder,
+        state: args.state ?? roll?.state ?? stateFolder,
         timeout: args.timeout ?? 120,
-        ...(args.roll && { roll: rollArgument(node, args.roll) }),
+        ...(roll && { roll: rollArgument(node, roll, endpoints) }),
     });
-    const files = args.roll ? turnFiles() : ["machine.py"];
+    const files = roll ? turnFiles(roll) : ["machine.py"];
     const stdin = pulumi
-        .all([args.configuration, rollSecrets(args.roll)])
+        .all([args.configuration, rollSecrets(roll)])
         .apply(([configuration, tokens]) =>
             pulumi.secret(scriptInput([...files, "apply.py"], { configuration, ...tokens })),
         );

@@ -7,21 +7,44 @@ import { strToU8, zlibSync } from "fflate";
 
 import type { Machine } from "../machines/machine";
 import { sshConnection } from "../machines/readiness";
+import type { EtcdClient } from "./etcd/client";
 
 /** Where a machine remembers what it runs on and whether it is a member of its cluster. */
 export const stateFolder = "/var/lib/gatehouse";
 
-/** How a node takes its turn: what its scripts know about the clusters that it is a member of. */
-export interface RollArgs {
-    /** Whether the node's agents are servers. */
+/**
+ * How a node takes its turn: what its scripts know about the clusters that it is a member of. The nodes that take turns with
+ * each other share a store: Consul's or etcd's.
+ */
+export type RollArgs = ConsulRollArgs | EtcdRollArgs;
+
+interface TurnArgs {
+    /** Whether the node's agents are servers; in an etcd cluster, whether it is a member. */
     role: "server" | "client";
-    /** Whether it runs jobs: they move elsewhere before it goes. Default: clients do, servers do not. */
-    jobs?: boolean;
     /**
      * Its machine may be replaced without a question, even when it does not answer, whatever becomes of its data and
      * jobs: for the only server of a cluster that is made anew with it. Default: false.
      */
     expendable?: boolean;
+    /** Seconds after which a node gives up when nothing moves: no turn changes hands, nobody gets well. Default: 300. */
+    timeout?: number;
+    /** Seconds after which a turn that was left behind may be taken over. Default: 60. For tests. */
+    abandoned?: number;
+    /** Seconds for which an agent that does not answer is waited for. Default: 15. For tests. */
+    grace?: number;
+    /** Seconds for which the only server waits for others before it refuses to be replaced. Default: 60. For tests. */
+    company?: number;
+    /** The folder of {@link stateFolder}. For tests. */
+    state?: string;
+}
+
+/** A node of Consul, and of Nomad where there is one. */
+export interface ConsulRollArgs extends TurnArgs {
+    etcd?: undefined;
+    /** Whether it runs jobs: they move elsewhere before it goes. Default: clients do, servers do not. */
+    jobs?: boolean;
+    /** Seconds that a client's allocations have to move elsewhere before they are stopped. Default: 60. */
+    drain?: number;
     consul: {
         /** The agent's API on the machine itself. Default: `http://127.0.0.1:8500`. */
         api?: string;
@@ -44,18 +67,19 @@ export interface RollArgs {
          */
         token?: pulumi.Input<string>;
     };
-    /** Seconds after which a node gives up when nothing moves: no turn changes hands, nobody gets well. Default: 300. */
-    timeout?: number;
-    /** Seconds that a client's allocations have to move elsewhere before they are stopped. Default: 60. */
-    drain?: number;
-    /** Seconds after which a turn that was left behind may be taken over. Default: 60. For tests. */
-    abandoned?: number;
-    /** Seconds for which an agent that does not answer is waited for. Default: 15. For tests. */
-    grace?: number;
-    /** Seconds for which the only server waits for others before it refuses to be replaced. Default: 60. For tests. */
-    company?: number;
-    /** The folder of {@link stateFolder}. For tests. */
-    state?: string;
+}
+
+/** A member of etcd, or a machine that runs none of it. */
+export interface EtcdRollArgs extends TurnArgs {
+    consul?: undefined;
+    /**
+     * How its scripts reach etcd. A member's need a user with the role `root`, to hand leadership over and to leave; others
+     * one that may read and write under `/gatehouse/`.
+     */
+    etcd: Omit<EtcdClient, "endpoints" | "password"> & {
+        endpoints: pulumi.Input<readonly string[]>;
+        password: pulumi.Input<string>;
+    };
 }
 
 /** A script of `files/` as a command. Everything in `argument` is for everybody to see. Pure. */
@@ -109,34 +133,61 @@ export function scriptSources(files: readonly string[]): string[] {
 }
 
 /** The files that a script which takes turns is put behind. Pure. */
-export function turnFiles(): string[] {
-    return ["machine.py", "turn.py", "membership.py", "agents.py", "nomad_work.py", "consul_turn.py"];
+export function turnFiles(roll: RollArgs): string[] {
+    const clusters = roll.etcd
+        ? ["etcd_api.py", "etcd_turn.py"]
+        : ["agents.py", "nomad_work.py", "consul_turn.py"];
+    return ["machine.py", "turn.py", "membership.py", ...clusters];
 }
 
-/** What every script that takes turns is told. Pure. */
-export function rollArgument(node: string, roll: RollArgs) {
+/** A command that needs etcd's endpoints, as soon as they are known. */
+export function withEndpoints(
+    roll: RollArgs | undefined,
+    command: (endpoints?: readonly string[]) => string,
+): pulumi.Input<string> {
+    return roll?.etcd ? pulumi.output(roll.etcd.endpoints).apply(command) : command();
+}
+
+/** What every script that takes turns is told. `endpoints`: etcd's. Pure. */
+export function rollArgument(node: string, roll: RollArgs, endpoints: readonly string[] = []) {
     return {
         node,
         state: roll.state ?? stateFolder,
         role: roll.role,
-        jobs: roll.jobs ?? roll.role === "client",
         timeout: roll.timeout ?? 300,
-        drain: roll.drain ?? 60,
-        consul: { api: roll.consul.api ?? "http://127.0.0.1:8500" },
-        ...(roll.nomad && {
-            nomad: {
-                api: roll.nomad.api ?? "https://127.0.0.1:4646",
-                ...(roll.nomad.ca !== undefined && { ca: roll.nomad.ca }),
-            },
-        }),
+        ...(roll.etcd ? etcdArgument(roll, endpoints) : consulArgument(roll)),
         ...(roll.abandoned !== undefined && { abandoned: roll.abandoned }),
         ...(roll.grace !== undefined && { grace: roll.grace }),
         ...(roll.company !== undefined && { company: roll.company }),
     };
 }
 
-/** The tokens as the scripts look for them. */
-export function rollSecrets(roll: RollArgs | undefined): pulumi.Output<{ consul?: string; nomad?: string }> {
+function consulArgument({ role, jobs, drain, consul, nomad }: ConsulRollArgs) {
+    return {
+        jobs: jobs ?? role === "client",
+        drain: drain ?? 60,
+        consul: { api: consul.api ?? "http://127.0.0.1:8500" },
+        ...(nomad && {
+            nomad: {
+                api: nomad.api ?? "https://127.0.0.1:4646",
+                ...(nomad.ca !== undefined && { ca: nomad.ca }),
+            },
+        }),
+    };
+}
+
+function etcdArgument({ etcd }: EtcdRollArgs, endpoints: readonly string[]) {
+    const { caFile, certificateFile, keyFile, user } = etcd;
+    return { etcd: { endpoints, ca: caFile, certificate: certificateFile, key: keyFile, user } };
+}
+
+/** The tokens, or etcd's password, as the scripts look for them. */
+export function rollSecrets(
+    roll: RollArgs | undefined,
+): pulumi.Output<{ consul?: string; nomad?: string; etcd?: string }> {
+    if (roll?.etcd) {
+        return pulumi.output(roll.etcd.password).apply((etcd) => ({ ...(etcd && { etcd }) }));
+    }
     return pulumi
         .all([roll?.consul.token, roll?.nomad?.token])
         .apply(([consul, nomad]) => ({ ...(consul && { consul }), ...(nomad && { nomad }) }));

@@ -12,6 +12,7 @@ import {
     scriptCommand,
     scriptInput,
     turnFiles,
+    withEndpoints,
 } from "./node-script";
 
 export interface RollingNodeArgs {
@@ -27,7 +28,7 @@ export interface RollingNodeArgs {
     after?: pulumi.Input<pulumi.Resource>[];
     /**
      * The units of the cluster's agents, in the order in which they stop when the node leaves for good.
-     * Default: `nomad.service` and `consul.service`.
+     * Default: `nomad.service` and `consul.service`; of a member of etcd `etcd.service`, of its clients none.
      */
     units?: string[];
     /**
@@ -68,10 +69,12 @@ export class RollingNode extends pulumi.ComponentResource {
 
     constructor(name: string, args: RollingNodeArgs, options: pulumi.ComponentResourceOptions = {}) {
         super("gatehouse:clusters:RollingNode", name, {}, options);
-        const { machine, roll, units = ["nomad.service", "consul.service"], frontends = [] } = args;
-        const argument = rollArgument(machine.name, roll);
-        const stdin = (script: string): pulumi.Output<string> =>
-            rollSecrets(roll).apply((tokens) => pulumi.secret(scriptInput([...turnFiles(), script], tokens)));
+        const { machine, roll, units = agentUnits(args.roll), frontends = [] } = args;
+        const script = (more: object = {}): pulumi.Input<string> => turnCommand(machine.name, roll, more);
+        const stdin = (file: string): pulumi.Output<string> =>
+            rollSecrets(roll).apply((tokens) =>
+                pulumi.secret(scriptInput([...turnFiles(roll), file], tokens)),
+            );
         // Children do not inherit it.
         const child = (opts: pulumi.CustomResourceOptions): pulumi.CustomResourceOptions => ({
             parent: this,
@@ -84,7 +87,7 @@ export class RollingNode extends pulumi.ComponentResource {
                 ...onMachine(machine),
                 // It only has an end. Its inputs may change meanwhile, tokens for instance.
                 update: "true",
-                delete: roll.expendable ? undefined : scriptCommand({ ...argument, frontends }),
+                delete: roll.expendable ? undefined : script({ frontends }),
                 stdin: stdin("let-go.py"),
                 triggers: [machine.instanceId],
             },
@@ -105,7 +108,7 @@ export class RollingNode extends pulumi.ComponentResource {
             `${name}-gate`,
             {
                 ...onMachine(machine),
-                create: scriptCommand(argument),
+                create: script(),
                 stdin: stdin("gate.py"),
                 triggers: [machine.instanceId],
             },
@@ -115,14 +118,26 @@ export class RollingNode extends pulumi.ComponentResource {
             `${name}-presence`,
             {
                 ...onMachine(machine),
-                create: scriptCommand({ ...argument, do: "return", units, frontends }),
-                delete: scriptCommand({ ...argument, do: "leave", units, frontends }),
+                create: script({ do: "return", units, frontends }),
+                delete: script({ do: "leave", units, frontends }),
                 stdin: stdin("presence.py"),
             },
             child({ dependsOn: [this.gate] }),
         );
         this.registerOutputs();
     }
+}
+
+/** The command of a script that takes turns. */
+function turnCommand(node: string, roll: RollArgs, more: object): pulumi.Input<string> {
+    return withEndpoints(roll, (endpoints) =>
+        scriptCommand({ ...rollArgument(node, roll, endpoints), ...more }),
+    );
+}
+
+/** The units of the clusters' agents, in the order in which they stop. */
+function agentUnits({ etcd, role }: RollArgs): string[] {
+    return etcd ? (role === "server" ? ["etcd.service"] : []) : ["nomad.service", "consul.service"];
 }
 
 export interface ClusterPlanArgs {
@@ -143,18 +158,14 @@ export function clusterPlan(
     args: ClusterPlanArgs,
     opts: pulumi.CustomResourceOptions,
 ): command.remote.Command {
-    const { servers, clients } = args;
+    const { servers, clients, roll } = args;
     return new command.remote.Command(
         name,
         {
             ...onMachine(args.machine),
-            create: scriptCommand({
-                ...rollArgument(args.machine.name, args.roll),
-                plan: { servers, clients },
-                timeout: 60,
-            }),
-            stdin: rollSecrets(args.roll).apply((tokens) =>
-                pulumi.secret(scriptInput([...turnFiles(), "plan.py"], tokens)),
+            create: turnCommand(args.machine.name, roll, { plan: { servers, clients }, timeout: 60 }),
+            stdin: rollSecrets(roll).apply((tokens) =>
+                pulumi.secret(scriptInput([...turnFiles(roll), "plan.py"], tokens)),
             ),
             triggers: [args.machine.instanceId],
         },

@@ -338,7 +338,7 @@ def apply(arguments, secrets):
     record = Record(machine)
     configuration = secrets["configuration"]
     files = Files(configuration["files"], record.files)
-    clean = Secrets(configuration["files"], [secrets.get(each) for each in ("consul", "nomad")])
+    clean = Secrets(configuration["files"], [secrets.get(each) for each in ("consul", "nomad", "etcd")])
     units = [Unit(each, clean) for each in configuration["units"]]
     refuse_unknown(files, units)
     gone = sorted(set(record.running) - {unit.name for unit in units})

@@ -1,6 +1,6 @@
 """The turn: the right to take one member of the clusters away for a while. One node has it at a time.
 
-It is a key in the store that the nodes share: `gatehouse/turn`: {node, role, instance, since, why,
+It is a key in the store that the nodes share, Consul's or etcd's: `gatehouse/turn`: {node, role, instance, since, why,
 phase, beat}, made and removed by check-and-set. It is no session's lock: it has to outlive the machine that takes it.
 `instance` is an id that changes with the machine. While a process works under the turn it raises `beat`; between the end of
 a machine and the first look at its successor nobody does.
@@ -9,7 +9,8 @@ Those who wait say so in `gatehouse/waiting/<node>`, again and again, so that th
 `gatehouse/plan` has the servers that ought to be there, as the program knows them: an update of the other nodes' inputs
 for every server that comes or goes would touch nodes that do not change.
 
-What the clusters themselves have to say is asked of `clusters_of(...)`, see consul_turn.py, which is put behind this file.
+What the clusters themselves have to say is asked of `clusters_of(...)`, see consul_turn.py and etcd_turn.py: one of them is
+put behind this file.
 
 An update can be killed at each point. What is left, and who clears it up:
 

@@ -74,7 +74,7 @@ export class ApplyMachine {
     /** The node's membership: its begin ("return") or its end. */
     async presence(what: "return" | "leave", roll: RollArgs, units: string[]): Promise<CommandResult> {
         const command = scriptCommand({ ...rollArgument("server-1", roll), do: what, units });
-        const input = scriptInput([...turnFiles(), "presence.py"], {});
+        const input = scriptInput([...turnFiles(roll), "presence.py"], {});
         return run("docker", ["exec", "--interactive", this.name, "sh", "-c", command], { input });
     }
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { consulPolicies } from "../../../components/clusters/consul-policies";
 import {
     rollArgument,
+    type RollArgs,
     scriptCommand,
     scriptInput,
     turnFiles,
@@ -95,15 +96,16 @@ export class RollCluster {
 
     /** One of the node's scripts, as SSH would run it. */
     script(file: string, name: string, settings: Settings = {}, more: object = {}): [string, string] {
-        const argument = rollArgument(name, {
+        const roll: RollArgs = {
             role: "server",
             grace: 1,
             timeout: 60,
             consul: { api: this.api(name), token: "" },
             state: this.state(name),
             ...settings,
-        });
-        const sources = [...turnFiles(), file];
+        };
+        const argument = rollArgument(name, roll);
+        const sources = [...turnFiles(roll), file];
         return [scriptCommand({ ...argument, ...more }), scriptInput(sources, { consul: this.roll })];
     }
 
