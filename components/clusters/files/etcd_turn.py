@@ -8,9 +8,6 @@ the machine was replaced or the change was taken back. In any other phase the ma
 sign of life from the script at work there end the turn.
 """
 
-# What a member says that cannot speak for the cluster: it ends, is cut off, or does not vote yet. Others may know more.
-SPEECHLESS = ("no leader", "server stopped", "request timed out", "not supported for learner")
-
 
 class SharedEtcd(Etcd):
     """One question at a time: signs of life come from a thread of their own."""
@@ -19,17 +16,18 @@ class SharedEtcd(Etcd):
         super().__init__(settings, password)
         self.lock = threading.RLock()
 
-    def ask(self, path, body=None, endpoint=None, timeout=ETCD_TIMEOUT):
+    def ask(self, *arguments, **options):
+        return self.one_by_one(super().ask, *arguments, **options)
+
+    def status(self, endpoint):
+        return self.one_by_one(super().status, endpoint)
+
+    def one_by_one(self, question, *arguments, **options):
         with self.lock:
-            others = [] if endpoint else self.endpoints[1:]
-            while True:
-                try:
-                    return super().ask(path, body, endpoint, timeout)
-                except EtcdRefused as error:
-                    if not others or not any(each in error.text for each in SPEECHLESS):
-                        raise Refused(str(error)) from None
-                    self.endpoints.append(self.endpoints.pop(0))
-                    others.pop()
+            try:
+                return question(*arguments, **options)
+            except EtcdRefused as error:
+                raise Refused(str(error)) from None
 
 
 class EtcdClusters:

@@ -56,24 +56,35 @@ export class ApplyMachine {
     }
 
     /** What the resource does over SSH. */
-    async apply(configuration: NodeConfiguration, roll?: RollArgs): Promise<CommandResult> {
-        return (await this.begin(configuration, roll)).done;
+    async apply(
+        configuration: NodeConfiguration,
+        roll?: RollArgs,
+        endpoints?: string[],
+    ): Promise<CommandResult> {
+        return (await this.begin(configuration, roll, endpoints)).done;
     }
 
-    async begin(configuration: NodeConfiguration, roll?: RollArgs): Promise<RunningCommand> {
-        const { create, stdin } = configureScript({
-            machine: { name: "server-1" },
-            configuration,
-            roll,
-            timeout: 20,
-        });
+    async begin(
+        configuration: NodeConfiguration,
+        roll?: RollArgs,
+        endpoints?: string[],
+    ): Promise<RunningCommand> {
+        const { create, stdin } = configureScript(
+            { machine: { name: "server-1" }, configuration, roll, timeout: 20 },
+            endpoints,
+        );
         const input = await new Promise<string>((resolve) => pulumi.unsecret(stdin).apply(resolve));
         return start("docker", ["exec", "--interactive", this.name, "sh", "-c", create], { input });
     }
 
     /** The node's membership: its begin ("return") or its end. */
-    async presence(what: "return" | "leave", roll: RollArgs, units: string[]): Promise<CommandResult> {
-        const command = scriptCommand({ ...rollArgument("server-1", roll), do: what, units });
+    async presence(
+        what: "return" | "leave",
+        roll: RollArgs,
+        units: string[],
+        endpoints?: string[],
+    ): Promise<CommandResult> {
+        const command = scriptCommand({ ...rollArgument("server-1", roll, endpoints), do: what, units });
         const input = scriptInput([...turnFiles(roll), "presence.py"], {});
         return run("docker", ["exec", "--interactive", this.name, "sh", "-c", command], { input });
     }

@@ -1,6 +1,15 @@
 import * as assert from "node:assert/strict";
 
-import { packed, scriptProgram } from "../../../components/clusters/node-script";
+import * as pulumi from "@pulumi/pulumi";
+
+import {
+    type EtcdRollArgs,
+    packed,
+    rollArgument,
+    rollSecrets,
+    scriptProgram,
+    withEndpoints,
+} from "../../../components/clusters/node-script";
 import { output } from "../../support/command";
 import { unpacked } from "../../support/packed";
 
@@ -27,5 +36,44 @@ describe("a script as a command's input", () => {
         const { stdin } = scriptProgram([], {}, "show", secret);
         const printed = await output("python3", ["-"], { input: `${show}${stdin}` });
         assert.deepEqual(JSON.parse(printed), secret);
+    });
+});
+
+describe("what a node that takes turns is told of etcd", () => {
+    const roll: EtcdRollArgs = {
+        role: "client",
+        etcd: {
+            endpoints: pulumi.output(["https://10.0.0.1:2379"]),
+            caFile: "/ca",
+            certificateFile: "/certificate",
+            keyFile: "/key",
+            user: "nodes",
+            password: pulumi.secret("a password"),
+        },
+    };
+    const known = <T>(value: pulumi.Input<T>): Promise<unknown> =>
+        new Promise((resolve) => pulumi.unsecret(pulumi.output(value)).apply(resolve));
+
+    it("is in its command, except the password, which is its input's", async () => {
+        const command = withEndpoints(roll, (endpoints) =>
+            JSON.stringify(rollArgument("web-1", roll, endpoints)),
+        );
+        assert.equal(await pulumi.isSecret(pulumi.output(command)), false);
+        assert.deepEqual(JSON.parse((await known(command)) as string), {
+            node: "web-1",
+            state: "/var/lib/gatehouse",
+            role: "client",
+            timeout: 300,
+            etcd: {
+                endpoints: ["https://10.0.0.1:2379"],
+                ca: "/ca",
+                certificate: "/certificate",
+                key: "/key",
+                user: "nodes",
+            },
+        });
+        const secrets = rollSecrets(roll);
+        assert.equal(await pulumi.isSecret(secrets), true);
+        assert.deepEqual(await known(secrets), { etcd: "a password" });
     });
 });
