@@ -1,6 +1,7 @@
 import { libraryFolder } from "../../cloud-init";
 import { type ArgumentProblem, refuseArguments } from "../security/arguments";
 import { ports } from "../security/ports";
+import type { EtcdClient } from "./etcd/client";
 import { isServer, type NodeAddress } from "./node";
 import type { NodeConfiguration, NodeFile } from "./node-files";
 import { scriptSources, stateFolder } from "./node-script";
@@ -13,19 +14,30 @@ export interface SnapshotSource {
     /** Variables for the commands, and those of them that are secret. */
     environment: Record<string, string>;
     secrets: Record<string, string>;
-    /**
-     * Where the system says who leads, as `"address:port"` in JSON. Default: whoever is asked keeps what it gets, though
-     * it may have made it.
-     */
-    leader?: string;
-    /** The authority of that address, a file; only for https. */
-    ca?: string;
+    /** Who leads. Default: whoever is asked keeps what it gets, though it may have made it. */
+    leader?: LeaderByUrl | LeaderOfEtcd;
     /** Writes a snapshot into the file that is the last argument. */
     save: readonly string[];
     /** Fails when that file is not whole; prints JSON. */
     inspect: readonly string[];
     /** The way to the index of the snapshot's last entry in that JSON. */
     index: readonly string[];
+}
+
+/** An address that answers `"address:port"` in JSON. */
+export interface LeaderByUrl {
+    url: string;
+    /** Its authority, a file; only for https. */
+    ca?: string;
+}
+
+/** Members of which each says of itself whether it leads. The snapshot is asked of that one. */
+export interface LeaderOfEtcd {
+    endpoints: readonly string[];
+    /** Files: the members' authority, and the machine's certificate and key. */
+    ca: string;
+    certificate: string;
+    key: string;
 }
 
 export interface NodeSnapshotsArgs {
@@ -65,7 +77,7 @@ const firstAfter = 300;
  * cannot be made is a failed unit. Pure; the machine has `openssl` and the sources' own command lines.
  *
  * One file has tokens that may read everything, for root alone, on machines that have those secrets anyway: Consul asks
- * for `acl = "write"`, Nomad for a management token. No change restarts anything but the timer.
+ * for `acl = "write"`, Nomad for a management token, etcd for root's password. No change restarts anything but the timer.
  *
  * @throws pulumi.InputPropertiesError with everything that is wrong with the arguments, and no secret.
  */
@@ -89,13 +101,13 @@ export function nodeSnapshots(args: NodeSnapshotsArgs): NodeConfiguration {
     const secrets = Object.fromEntries(sources.map((source) => [source.name, source.secrets]));
     return {
         files: [
-            file(snapshotCommand.program, "0755", scriptSources(["snapshot.py"]).join(""), [
+            file(snapshotCommand.program, "0755", scriptSources(scripts(sources)).join("\n\n"), [
                 "#!/usr/bin/python3",
             ]),
             file(snapshotCommand.settings, "0644", json(settings)),
             file(secretsFile, "0600", json(secrets)),
             file(recipient, "0644", args.recipientPem),
-            file(`/etc/systemd/system/${service}`, "0644", serviceUnit),
+            file(`/etc/systemd/system/${service}`, "0644", serviceUnit(sources)),
             {
                 ...file(`/etc/systemd/system/${timer}`, "0644", timerUnit(interval)),
                 unit: { name: timer, change: "restart" },
@@ -112,7 +124,7 @@ export function consulSnapshots(token: string): SnapshotSource {
         name: "consul",
         environment: { CONSUL_HTTP_ADDR: api },
         secrets: { CONSUL_HTTP_TOKEN: token },
-        leader: `${api}/v1/status/leader`,
+        leader: { url: `${api}/v1/status/leader` },
         save: ["consul", "snapshot", "save"],
         inspect: ["consul", "snapshot", "inspect", "-format=json"],
         index: ["Meta", "Index"],
@@ -129,17 +141,46 @@ export function nomadSnapshots(token: string): SnapshotSource {
         name: "nomad",
         environment: { NOMAD_ADDR: api, NOMAD_CACERT: nomadCaFile },
         secrets: { NOMAD_TOKEN: token },
-        leader: `${api}/v1/status/leader`,
-        ca: nomadCaFile,
+        leader: { url: `${api}/v1/status/leader`, ca: nomadCaFile },
         save: ["nomad", "operator", "snapshot", "save"],
         inspect: ["nomad", "operator", "snapshot", "inspect", "-json"],
         index: ["Meta", "Index"],
     };
 }
 
-const serviceUnit = `[Unit]
+/**
+ * etcd, asked by its leader as `root`: nobody else may have a snapshot.
+ *
+ * @param client how the machine reaches the members; its password is root's
+ */
+export function etcdSnapshots(client: EtcdClient): SnapshotSource {
+    const { caFile, certificateFile, keyFile, endpoints, user, password } = client;
+    return {
+        name: "etcd",
+        environment: {
+            ETCDCTL_CACERT: caFile,
+            ETCDCTL_CERT: certificateFile,
+            ETCDCTL_KEY: keyFile,
+            ETCDCTL_USER: user,
+        },
+        secrets: { ETCDCTL_PASSWORD: password },
+        leader: { endpoints, ca: caFile, certificate: certificateFile, key: keyFile },
+        save: ["etcdctl", "snapshot", "save"],
+        inspect: ["etcdctl", "snapshot", "status", "--write-out=json"],
+        index: ["revision"],
+    };
+}
+
+/** The program's parts. What asks etcd is there only for etcd. */
+function scripts(sources: readonly SnapshotSource[]): string[] {
+    const asksEtcd = sources.some(({ leader }) => leader !== undefined && "endpoints" in leader);
+    return [...(asksEtcd ? ["etcd_api.py"] : []), "snapshot_source.py", "snapshot.py"];
+}
+
+function serviceUnit(sources: readonly SnapshotSource[]): string {
+    return `[Unit]
 Description=Snapshots of the clusters that this machine is a server of
-After=consul.service nomad.service
+After=${sources.map(({ name }) => `${name}.service`).join(" ")}
 
 [Service]
 Type=oneshot
@@ -153,6 +194,7 @@ ProtectHome=yes
 PrivateTmp=yes
 ReadWritePaths=${stateFolder} /run
 `;
+}
 
 function timerUnit(interval: number): string {
     return `[Unit]

@@ -3,10 +3,10 @@
     snapshot take CONFIGURATION      one of each source; ends with 1 when one has failed
     snapshot report CONFIGURATION    what is kept, and how the last run of each source went, as JSON
 
-A snapshot is made by the cluster's leader, whomever one asks. So the leader leaves its turn to the others, which ask it:
-each snapshot lies on a machine that has not made it. It holds secrets in plain text, so it touches the disk only as a
-CMS envelope for a key that no machine has. The plain text is on /run, which is memory, until its own program has found
-it whole.
+The cluster's leader makes a snapshot: of Consul and Nomad whomever one asks, and of etcd since it is the one that is
+asked. So the leader leaves its turn to the others: each snapshot lies on a machine that has not made it. It holds secrets
+in plain text, so it touches the disk only as a CMS envelope for a key that no machine has. The plain text is on /run,
+which is memory, until its own program has found it whole.
 """
 
 import contextlib
@@ -17,83 +17,17 @@ import json
 import os
 import re
 import shutil
-import ssl
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 
 NAME = re.compile(r"^\d{8}T\d{6}Z-(?P<source>[a-z]+)-\d+-[a-z0-9-]+\.cms$")
 
-# Seconds that one command may take, and that a run waits for another one on this machine.
-COMMAND = 300
+# Seconds that a run waits for another one on this machine.
 LOCK = 300
 
 # Seconds between two attempts.
 PAUSE = 2
-
-
-class Failed(Exception):
-    """Why there is no snapshot, in words for a person."""
-
-
-def run(command, environment=None):
-    """A command's output; its last words when it fails. No secret is among its arguments."""
-    what = " ".join(command[:3])
-    try:
-        result = subprocess.run(
-            command, env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL, capture_output=True,
-            timeout=COMMAND, check=False, text=True, errors="replace",
-        )
-    except subprocess.TimeoutExpired:
-        raise Failed(f"{what} has not ended after {COMMAND} s") from None
-    except OSError as error:
-        raise Failed(f"{what}: {error}") from None
-    if result.returncode != 0:
-        raise Failed(f"{what}: {(result.stderr or result.stdout).strip()[-500:]}")
-    return result.stdout
-
-
-class Source:
-    """A system that can be asked for a snapshot of all it knows."""
-
-    def __init__(self, settings, secrets):
-        self.name = settings["name"]
-        self.environment = {**settings["environment"], **secrets[self.name]}
-        self.leader_url = settings.get("leader")
-        self.ca = settings.get("ca")
-        self.save = settings["save"]
-        self.inspect = settings["inspect"]
-        self.index = settings["index"]
-
-    def leader(self):
-        """The leader's address; None where the system needs no such distinction."""
-        if self.leader_url is None:
-            return None
-        # No proxy of the environment's: the agent is on this machine.
-        handlers = [urllib.request.ProxyHandler({})]
-        if self.leader_url.startswith("https:"):
-            handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=self.ca)))
-        try:
-            with urllib.request.build_opener(*handlers).open(self.leader_url, timeout=10) as answer:
-                leader = json.load(answer)
-        except (OSError, ValueError) as error:
-            raise Failed(f"{self.name} does not answer: {error}") from None
-        if not leader:
-            raise Failed(f"{self.name} has no leader")
-        return leader.rpartition(":")[0].strip("[]")
-
-    def take(self, path):
-        """Writes a snapshot and returns the index of its last entry, once its own program has found it whole."""
-        run([*self.save, path], self.environment)
-        try:
-            found = json.loads(run([*self.inspect, path], self.environment))
-            for key in self.index:
-                found = found[key]
-            return int(found)
-        except (ValueError, LookupError, TypeError) as error:
-            raise Failed(f"what {self.inspect[0]} says of the snapshot is not understood: {error}") from None
 
 
 class Store:
@@ -260,7 +194,7 @@ def main(arguments):
     os.umask(0o077)
     work = {"take": take, "report": report}.get(arguments[0] if arguments else "")
     if work is None or len(arguments) != 2:
-        print(__doc__, file=sys.stderr)
+        print("snapshot take CONFIGURATION, or snapshot report CONFIGURATION", file=sys.stderr)
         return 2
     try:
         with open(arguments[1], encoding="utf8") as file:

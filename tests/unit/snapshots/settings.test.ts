@@ -4,8 +4,10 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 
 import { parseConfig } from "../../../config";
+import { etcdClientFiles } from "../../../components/clusters/etcd/client";
 import {
     consulSnapshots,
+    etcdSnapshots,
     nodeSnapshots,
     type NodeSnapshotsArgs,
     nomadSnapshots,
@@ -50,6 +52,22 @@ describe("a server's snapshots", () => {
             assert.equal(secret, path === "/etc/gatehouse/snapshots-secrets.json", path);
             assert.equal(secret, mode === "0600", path);
         }
+    });
+
+    it("of etcd have root's password in that file, too, and ask who leads", () => {
+        const endpoints = servers.map(({ address }) => `https://${address}:2379`);
+        const client = { ...etcdClientFiles, endpoints, user: "root", password: "roots-password" };
+        const sources = [etcdSnapshots(client)];
+        const ofEtcd = nodeSnapshots({ ...args, sources }).files;
+        const having = (text: string) =>
+            ofEtcd.filter((each) => each.content.includes(text)).map(({ path }) => basename(path));
+        assert.deepEqual(having("roots-password"), ["snapshots-secrets.json"]);
+        assert.deepEqual(having(endpoints[2]!), ["snapshots.json"]);
+        assert.deepEqual(having("After=etcd.service\n"), ["gatehouse-snapshot.service"]);
+        assert.deepEqual(having("class Etcd:"), ["snapshot"]);
+        // What has nothing to do with etcd knows nothing of it.
+        assert.ok(!content("snapshot").includes("class Etcd:"));
+        assert.match(content("gatehouse-snapshot.service"), /After=consul\.service nomad\.service\n/);
     });
 
     it("come by a timer that starts at boot, and whose interval changes nothing else", () => {
