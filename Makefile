@@ -17,7 +17,7 @@ help:
 	@echo '               EXPIRED=1: only when its time to live is over)'
 	@echo 'make outputs   print the stack outputs as JSON (SECRETS=1: secret ones too)'
 	@echo 'make env       print exports with which a plain pulumi works on the same state'
-	@echo 'make snapshot  take snapshots of Consul and Nomad now, and fetch a copy (lab routed)'
+	@echo 'make snapshot  take snapshots of the clusters now, and fetch a copy (labs routed and etcd)'
 	@echo 'make restore   restore the newest into throwaway servers here and compare with the running cluster'
 	@echo '               (FROM=time: older ones; INTO=running FROM=time CONFIRM=stack: into the cluster itself)'
 	@echo 'make rehearse  bring a Linode stack up and down on an emulated Linode: no account, no token, no cost (STACK=linode'

@@ -6,11 +6,12 @@ const path = require("node:path");
 const { UserError } = require("./errors");
 const { root } = require("./paths");
 const { setUp } = require("./setup");
-const { needsOf } = require("./versions");
+const { labOf } = require("./stackfile");
+const { needsOf, snapshotNeedsOf } = require("./versions");
 
 /**
- * `run --for NEEDS -- COMMAND [ARGUMENT …]`: sets up what labs.json lists under NEEDS and runs a program of the Node
- * packages with the tools on its PATH.
+ * `run --for NEEDS -- COMMAND [ARGUMENT …]`: sets up what labs.json lists under NEEDS, or for `snapshots` what it lists
+ * so for the lab of STACK, and runs a program of the Node packages with the tools on its PATH.
  * @param {string[]} args
  * @returns {Promise<number>} the command's exit code
  */
@@ -19,7 +20,11 @@ async function runWith(args) {
     if (option !== "--for" || needs === undefined || separator !== "--" || command === undefined) {
         throw new UserError("run: wrong arguments", "node toolchain/cli.js run --for test -- mocha");
     }
-    const ready = await setUp(needsOf(needs, "--for"));
+    const ready = await setUp(
+        needs === "snapshots"
+            ? snapshotNeedsOf(labOf(process.env["STACK"] ?? "dev"))
+            : needsOf(needs, "--for"),
+    );
     const folders = [...new Set(ready.toolFolders), path.join(root, "node_modules", ".bin")];
     return new Promise((resolve, reject) => {
         const child = spawn(command, rest, {

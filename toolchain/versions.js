@@ -18,6 +18,7 @@ const { hostArchitecture, root } = require("./paths");
  *
  * @typedef {{ tools: string[], images: string[], plugins: string[] }} Needs
  * @typedef {{ linode?: Partial<Needs> }} Elsewhere what of its needs is another on a substrate other than Docker
+ * @typedef {{ snapshots?: string[] }} Snapshots the tools for snapshots of what it runs
  * @typedef {{ subnet: string, ports: Record<string, number>, servers: { count?: number } }} Place where a lab is on
  * this computer by default, and how many servers it has
  */
@@ -25,7 +26,7 @@ const { hostArchitecture, root } = require("./paths");
 /** @type {{ tools: Record<string, Tool>, plugins: Record<string, string>, node: string, debian: string }} */
 const versions = JSON.parse(fs.readFileSync(path.join(__dirname, "versions.json"), "utf8"));
 
-/** @type {Record<string, Needs & Partial<Place> & Elsewhere>} */
+/** @type {Record<string, Needs & Partial<Place> & Elsewhere & Snapshots>} */
 const labs = JSON.parse(fs.readFileSync(path.join(__dirname, "labs.json"), "utf8"));
 
 /**
@@ -49,7 +50,7 @@ function toolOf(name, version) {
 }
 
 /** Entries of labs.json that are no labs. */
-const notLabs = ["$comment", "test", "bench", "snapshots", "rehearsal"];
+const notLabs = ["$comment", "test", "bench", "rehearsal"];
 
 /** @param {string} name */
 function isLab(name) {
@@ -57,7 +58,7 @@ function isLab(name) {
 }
 
 /**
- * What a lab (or `test`, `bench`, `snapshots`, `rehearsal`) needs before Pulumi runs.
+ * What a lab (or `test`, `bench`, `rehearsal`) needs before Pulumi runs.
  * @param {string} lab
  * @param {string} [where] what names the lab, for the error
  * @param {string} [substrate] where the lab runs; of one that is unknown the program says so
@@ -71,6 +72,15 @@ function needsOf(lab, where = "gatehouse:lab", substrate = "docker") {
     }
     const { tools, images, plugins } = { ...needs, ...(substrate === "linode" ? needs.linode : {}) };
     return { tools, images, plugins };
+}
+
+/**
+ * What `make snapshot` and `make restore` need for a lab; nothing for one that takes none.
+ * @param {string} lab
+ * @returns {Needs}
+ */
+function snapshotNeedsOf(lab) {
+    return { tools: labs[lab]?.snapshots ?? [], images: [], plugins: [] };
 }
 
 /** @param {string} lab @returns {Place} */
@@ -118,4 +128,15 @@ function packageVersions() {
     return found;
 }
 
-module.exports = { versions, labs, toolOf, isLab, needsOf, placeOf, platformOf, keyOf, packageVersions };
+module.exports = {
+    versions,
+    labs,
+    toolOf,
+    isLab,
+    needsOf,
+    snapshotNeedsOf,
+    placeOf,
+    platformOf,
+    keyOf,
+    packageVersions,
+};

@@ -4,7 +4,14 @@ import * as path from "node:path";
 
 import { withParents, baseImages } from "../../../toolchain/images";
 import { root } from "../../../toolchain/paths";
-import { labs, keyOf, needsOf, packageVersions, versions } from "../../../toolchain/versions";
+import {
+    labs,
+    keyOf,
+    needsOf,
+    packageVersions,
+    snapshotNeedsOf,
+    versions,
+} from "../../../toolchain/versions";
 
 function goModOf(module: string): string {
     return fs.readFileSync(path.join(root, "toolchain", "modules", module, "go.mod"), "utf8");
@@ -75,7 +82,7 @@ describe("toolchain/versions.json", () => {
 describe("toolchain/labs.json", () => {
     for (const lab of Object.keys(labs).filter((name) => name !== "$comment")) {
         it(`names only what exists for ${lab}`, () => {
-            for (const needs of [needsOf(lab), needsOf(lab, undefined, "linode")]) {
+            for (const needs of [needsOf(lab), needsOf(lab, undefined, "linode"), snapshotNeedsOf(lab)]) {
                 for (const tool of [
                     ...needs.tools,
                     ...withParents(needs.images).flatMap((name) => baseImages[name]?.tools ?? []),
@@ -97,6 +104,12 @@ describe("toolchain/labs.json", () => {
             assert.deepEqual(linode.tools, docker.tools);
             assert.deepEqual([...linode.plugins].sort(), [...docker.plugins, "linode"].sort());
         }
+    });
+
+    it("wants for snapshots the programs of what the lab runs, and no others", () => {
+        assert.deepEqual(snapshotNeedsOf("routed").tools, ["consul", "nomad"]);
+        assert.deepEqual(snapshotNeedsOf("etcd").tools, ["etcd", "etcdctl"]);
+        assert.deepEqual(snapshotNeedsOf("sticky").tools, []);
     });
 
     it("refuses an unknown lab, naming the setting and the choices", () => {
