@@ -1,4 +1,5 @@
 import type { Config } from "../config";
+import { EtcdLab } from "./etcd";
 import type { Lab } from "./lab";
 import type { LastUpdate } from "./last-update";
 import { NomadLab } from "./nomad";
@@ -17,5 +18,7 @@ export function createLab(config: Config, last: LastUpdate): Lab {
             return new StickyLab("sticky", { config });
         case "template":
             return new TemplateLab("template", { config });
+        case "etcd":
+            return new EtcdLab("etcd", { config });
     }
 }

@@ -2,10 +2,11 @@ import { z } from "zod";
 
 import type { Problem } from "../config-errors";
 import { etcd as place } from "../toolchain/labs.json";
-import { certificateSettings, endlessRenewal } from "./certificates";
+import { certificateSettings, endlessRenewal, rotation } from "./certificates";
 import { clashingPorts, commonSettings, discoveryForm, imageReference, port, portsAmongSsh } from "./common";
 import { duration, guardSettings, seconds, tooManyReloads } from "./guard";
 import { machineCount, machineGroup, numbered, voterCount, withoutAddress } from "./machines";
+import { snapshotSettings } from "./snapshots";
 
 /** What consensus is made for: https://etcd.io/docs/v3.5/faq/#what-is-failure-tolerance */
 const memberCount = voterCount("members", 5, "nothing is stored without a member");
@@ -124,6 +125,15 @@ export const etcdSettings = z.strictObject({
         .prefault({}),
     /** The certificates of members, of their clients, and of members among each other. */
     certificates: z.strictObject(certificateSettings).prefault({}),
+    /** The passwords of etcd's users, but root's. */
+    passwords: z
+        .strictObject({
+            /** Raise it by one to have new ones, one machine after the other. */
+            rotation,
+        })
+        .prefault({}),
+    /** Snapshots of etcd, which members take and keep, encrypted. A change restarts a timer. */
+    snapshots: snapshotSettings,
     /** What etcd keeps. A change restarts the members, one after the other. */
     store: z
         .strictObject({

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 export interface HttpReadyArgs {
     /** What has to answer with status 200. */
-    url: string;
+    url: pulumi.Input<string>;
     /** What the answer has to contain. Default: anything. */
     text?: string;
     /** Seconds until it gives up and says what it saw last. Default 60. */
@@ -18,11 +18,14 @@ export function httpReady(
     args: HttpReadyArgs,
     opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
-    const parts = [args.url, String(args.timeout ?? 60), ...(args.text === undefined ? [] : [args.text])];
+    const { url, timeout = 60, text } = args;
+    const create = pulumi
+        .output(url)
+        .apply((known) => waiting([known, String(timeout), ...(text === undefined ? [] : [text])]));
     return new command.local.Command(
         `${name}-ready`,
         {
-            create: `node components/containers/files/wait-for-http.js ${parts.map((part) => `'${part}'`).join(" ")}`,
+            create,
             triggers: args.triggers,
             // Its error carries the output already.
             logging: command.local.Logging.None,
@@ -30,4 +33,8 @@ export function httpReady(
         },
         opts,
     );
+}
+
+function waiting(parts: string[]): string {
+    return `node components/containers/files/wait-for-http.js ${parts.map((part) => `'${part}'`).join(" ")}`;
 }
