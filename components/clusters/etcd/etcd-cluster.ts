@@ -27,8 +27,10 @@ export interface EtcdClusterArgs extends Pick<EtcdMemberArgs, "compaction" | "qu
     applications: readonly string[];
     /** The only member's machine may be replaced with all that it holds. Default: false. */
     expendable?: boolean;
-    /** What else members are told, e.g. to take snapshots. May hold secrets. Default: nothing. */
-    also?: (machine: Machine) => pulumi.Input<NodeConfiguration>;
+    /**
+     * What else members are told, e.g. to take snapshots, for which `root` is needed. May hold secrets. Default: nothing.
+     */
+    also?: (machine: Machine, root: EtcdAccount) => pulumi.Input<NodeConfiguration>;
 }
 
 /** {@link EtcdClient} before everything is known. */
@@ -175,7 +177,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
             rootPassword: this.rootPassword,
         });
         const configuration = pulumi
-            .all([known, this.clientFiles(machine), also?.(machine) ?? { files: [], units: [] }])
+            .all([known, this.clientFiles(machine), also?.(machine, this.root) ?? { files: [], units: [] }])
             .apply(([values, files, more]) =>
                 joinConfigurations(
                     { files, units: [] },
@@ -198,11 +200,15 @@ export class EtcdCluster extends pulumi.ComponentResource {
 
     /** etcd lets root alone hand leadership over and remove a member. */
     private memberRoll(): RollArgs {
-        const { endpoints, rootPassword, args } = this;
+        return { role: "server", expendable: this.args.expendable, etcd: this.root };
+    }
+
+    private get root(): EtcdAccount {
         return {
-            role: "server",
-            expendable: args.expendable,
-            etcd: { ...etcdClientFiles, endpoints, user: "root", password: rootPassword },
+            ...etcdClientFiles,
+            endpoints: this.endpoints,
+            user: "root",
+            password: this.rootPassword,
         };
     }
 
