@@ -38,10 +38,10 @@ export class EtcdLab extends Lab {
         return found.privateAddress;
     }
 
-    /** etcd's command line on a machine, over TLS with the machine's certificate; by default as root, asking all members. */
+    /** etcd's command line on a machine, over TLS with the machine's certificate; by default the balancer, as root, asking all members. */
     etcdctl(
         command: string[],
-        { on = "etcd-1", user = "root", password = "", of = members, input = "" } = {},
+        { on = "balancer-1", user = "root", password = "", of = members, input = "" } = {},
     ): Promise<string> {
         const environment = {
             ETCDCTL_ENDPOINTS: of.map((name) => `https://${this.address(name)}:2379`).join(","),

@@ -1,7 +1,7 @@
 import * as assert from "node:assert/strict";
 
 import { type EtcdLab, members } from "./etcd-lab";
-import { pause } from "./poll";
+import { eventually, pause } from "./poll";
 
 const folder = "/proof/";
 
@@ -24,6 +24,14 @@ export class Writes {
     async stop(): Promise<void> {
         this.stopping = true;
         await this.done;
+    }
+
+    /** Waits until so many more writes are acknowledged than now. */
+    more(count: number): Promise<void> {
+        const wanted = this.acknowledged.length + count;
+        return eventually(`${count} more writes`, () => assert.ok(this.acknowledged.length >= wanted), {
+            within: 60,
+        });
     }
 
     /** Every acknowledged write is there, with its value. Removes them. */
@@ -63,11 +71,12 @@ export async function withWrites(
 ): Promise<Writes> {
     const writes = new Writes(lab, "balancer-1");
     try {
+        await writes.more(5);
         await action(writes);
+        await writes.more(5);
     } finally {
         await writes.stop();
     }
-    assert.ok(writes.acknowledged.length > 10, `only ${writes.acknowledged.length} writes`);
     await writes.nothingIsLost();
     return writes;
 }

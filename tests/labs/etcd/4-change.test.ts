@@ -42,7 +42,7 @@ describe("etcd lab: changes", function () {
         const writes = await withWrites(lab, async () => {
             try {
                 const { ports } = lab.stack;
-                await lab.change({ ports: { ...ports, ssh: Number(ports["ssh"]) + 300 } });
+                await lab.change({ ports: { ...ports, ssh: Number(ports["ssh"]) - 150 } });
             } finally {
                 story = await log.stop();
             }
