@@ -44,8 +44,8 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=exec
-# Once for all: what a tag means later, another instance would not run.
-ExecStartPre=/bin/sh -c 'docker image inspect "$$IMAGE" >/dev/null 2>&1 || exec docker pull --quiet "$$IMAGE"'
+# Once for all: what a tag means later, another instance would not run. A start without the image fails, and says so.
+ExecStartPre=-/bin/sh -c 'docker image inspect "$$IMAGE" >/dev/null 2>&1 || exec docker pull --quiet "$$IMAGE"'
 # What was left when the machine, or Docker, ended at once.
 ExecStartPre=-/bin/sh -c 'docker rm --force %p-%i >/dev/null 2>&1'
 ExecStart=${container.join(" \\\n    ")}
@@ -83,12 +83,12 @@ AssertPathExists=${applicationsFolder}/%p@%i.json
 StartLimitIntervalSec=0
 
 [Service]
-# It has started when the instance is registered.
-Type=notify
+# Started at once, registered later, as its status says: who starts it waits as long as it likes to (units.ts).
+Type=exec
+NotifyAccess=main
 ExecStart=${registrationProgram} ${applicationsFolder}/%p@%i.json
 Restart=always
 RestartSec=1
-TimeoutStartSec=90
 # Without etcd it waits until the lease has run out.
 TimeoutStopSec=${lease + deregisterDelay + 10}
 WatchdogSec=60

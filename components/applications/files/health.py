@@ -14,7 +14,7 @@ class Health:
         self.url = urllib.parse.urlsplit(url)
         self.check, self.changed = check, changed
         self.well = False
-        self.problem = "nobody has asked yet"
+        self.problem = None
 
     def start(self):
         threading.Thread(target=self.watch, daemon=True).start()
@@ -23,7 +23,9 @@ class Health:
         row = 0
         while True:
             problem = self.ask()
-            self.problem = problem
+            if problem != self.problem:
+                self.problem = problem
+                self.changed.set()
             # Answers in a row that say something else than the verdict.
             row = row + 1 if (problem is None) != self.well else 0
             if row >= self.check["fall" if self.well else "rise"]:

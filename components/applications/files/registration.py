@@ -180,7 +180,7 @@ class Registration:
         self.lease = Lease(settings, Members(settings["etcd"], settings["password"], self.ttl))
         self.changed = threading.Event()
         self.health = Health(settings["health"], settings["check"], self.changed)
-        self.ready = False
+        self.announced = False
 
     def run(self):
         """Until SIGTERM."""
@@ -226,14 +226,13 @@ class Registration:
             if repaired is not None:
                 self.log.say(f"{repaired}; it is put again")
         self.log.say(f"registered: {self.settings['key']} = {self.settings['value']}")
-        if not self.ready:
-            self.ready = True
-            systemd(READY=1)
+        self.announced = True
 
     def withdraw(self):
         self.lease.drop()
-        what = "taken away: the application fails its check" if self.ready else "waiting for the application"
-        self.log.say(what, f": {self.settings['health']}: {self.health.problem}")
+        what = "taken away: the application fails its check" if self.announced else "waiting for the application"
+        if self.health.problem is not None:
+            self.log.say(what, f": {self.settings['health']}: {self.health.problem}")
 
     def leave(self):
         systemd(STOPPING=1)
