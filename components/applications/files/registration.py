@@ -14,6 +14,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import sys
@@ -72,7 +73,8 @@ class Members:
 
     def __init__(self, settings, password_file, ttl):
         self.settings, self.password_file = settings, password_file
-        self.endpoints = list(settings["endpoints"])
+        # Each machine begins with another one.
+        self.endpoints = random.sample(settings["endpoints"], len(settings["endpoints"]))
         # A connection that was kept may have to be tried twice.
         self.quick = ttl * ASKED_WITHIN / (len(self.endpoints) + 1)
         self.etcd = None

@@ -90,7 +90,7 @@ describe("a machine with instances of an application", function () {
         const report = await machine.underLoad(async () => {
             await assert.rejects(
                 machine.configure(wrong),
-                /webapp@1\.service does not stay up[^]*127\.0\.0\.1:1\/nothing[^]*The old files are back/,
+                /webapp@1\.service does not stay up[^]*connection refused[^]*No such image: 127\.0\.0\.1:1\/nothing[^]*The old files are back/,
             );
         });
         assert.deepEqual(report.failures, []);

@@ -10,7 +10,7 @@ describe("a registration", function () {
     this.timeout("1m");
     const key = instanceKey("webapp", 1);
     const password = "password-of-webapp";
-    const lease = 2;
+    const lease = 3;
     const deregisterDelay = 1;
     let etcd: TestEtcd;
     let application: TestApplication;
