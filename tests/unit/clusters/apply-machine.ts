@@ -84,8 +84,18 @@ export class ApplyMachine {
         units: string[],
         endpoints?: string[],
     ): Promise<CommandResult> {
-        const command = scriptCommand({ ...rollArgument("server-1", roll, endpoints), do: what, units });
-        const input = scriptInput([...turnFiles(roll), "presence.py"], {});
+        return this.script("presence.py", roll, { do: what, units }, endpoints);
+    }
+
+    /** One of the node's scripts. `more`: what it is told besides. */
+    async script(
+        file: string,
+        roll: RollArgs,
+        more: object = {},
+        endpoints?: string[],
+    ): Promise<CommandResult> {
+        const command = scriptCommand({ ...rollArgument("server-1", roll, endpoints), ...more });
+        const input = scriptInput([...turnFiles(roll), file], {});
         return run("docker", ["exec", "--interactive", this.name, "sh", "-c", command], { input });
     }
 

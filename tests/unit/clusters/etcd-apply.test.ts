@@ -88,6 +88,16 @@ describe("a node of an etcd cluster on a real machine", function () {
         assert.deepEqual(reportOf(result).restarted, ["web@1.service"]);
         assert.match(result.stdout, /"turn": "given back"/);
 
+        const frontends = ["web@1.service"];
+        const gone = await machine.script("let-go.py", client, { frontends }, [endpoint]);
+        assert.equal(gone.code, 0, gone.output);
+        await assert.rejects(machine.inside("systemctl", "is-active", "web@1.service"));
+        assert.match(await machine.inside("systemctl", "list-timers"), /gatehouse-reopen-web/);
+        // The machine was not replaced after all.
+        const again = await machine.apply(configuration("error", "two"), client, [endpoint]);
+        assert.deepEqual(reportOf(again).restarted, ["web@1.service"]);
+        assert.match(again.stdout, /"turn": "given back"/);
+
         const left = await machine.presence("leave", client, ["web@1.service"], [endpoint]);
         assert.equal(left.code, 0, left.output);
         assert.match(left.stdout, /"presence": "left"/);

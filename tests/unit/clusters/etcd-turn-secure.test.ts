@@ -87,7 +87,13 @@ describe("the turn in an etcd cluster with certificates and users", function () 
         });
     }
 
-    async function script(file: string, node: string, user: string, word: string): Promise<CommandResult> {
+    async function script(
+        file: string,
+        node: string,
+        user: string,
+        word: string,
+        more: object = {},
+    ): Promise<CommandResult> {
         const roll: EtcdRollArgs = {
             role: user === "root" ? "server" : "client",
             timeout: 2,
@@ -96,7 +102,7 @@ describe("the turn in an etcd cluster with certificates and users", function () 
             etcd: { endpoints: [endpoint], caFile, certificateFile, keyFile, user, password: word },
         };
         const secrets = await new Promise<object>((resolve) => rollSecrets(roll).apply(resolve));
-        const command = scriptCommand(rollArgument(node, roll, [endpoint]));
+        const command = scriptCommand({ ...rollArgument(node, roll, [endpoint]), ...more });
         assert.ok(!command.includes(word), "a command line is for everybody to see");
         return run("sh", ["-c", command], { input: scriptInput([...turnFiles(roll), file], secrets) });
     }
@@ -121,5 +127,9 @@ describe("the turn in an etcd cluster with certificates and users", function () 
         const refused = await script("let-go.py", "etcd-1", "root", password);
         assert.equal(refused.code, 1, refused.output);
         assert.match(refused.output, /etcd-1 is the only server: the data of etcd would go with its machine/);
+        // Who is not let in has not found a cluster that is away.
+        const stranger = await script("presence.py", "etcd-1", "root", "not-the-password", { do: "leave" });
+        assert.equal(stranger.code, 1, stranger.output);
+        assert.match(stranger.output, /etcd-1 did not get its turn to leave.*\n.*authentication failed/);
     });
 });
