@@ -172,7 +172,8 @@ class EtcdClusters:
         if said.get("leader", "0") == "0":
             return said, f"etcd member {name} knows no leader"
         # Alarms among them: no space, or data that differ from the others'.
-        return said, f"etcd member {name} reports: {'; '.join(said['errors'])}" if said.get("errors") else None
+        alarms = ", ".join(each.strip() for each in said.get("errors", []))
+        return said, f"etcd member {name} reports: {alarms}" if alarms else None
 
     def belongs(self, expected, without):
         """What keeps this node from being a healthy member, or a machine, of a healthy cluster. That the machine's own units

@@ -10,7 +10,7 @@ Those who wait say so in `gatehouse/waiting/<node>`, again and again, so that th
 for every server that comes or goes would touch nodes that do not change.
 
 What the clusters themselves have to say is asked of `clusters_of(...)`, see consul_turn.py and etcd_turn.py: one of them is
-put behind this file.
+put behind this file. Who is alive, in the table below, is for them to say; of etcd's clients see etcd_turn.py.
 
 An update can be killed at each point. What is left, and who clears it up:
 

@@ -122,6 +122,18 @@ describe("the turn in an etcd cluster of three members", function () {
         assert.ok(report.waited! >= 2 && report.waited! < 10, JSON.stringify(report));
     });
 
+    it("goes to nobody while an alarm is on", async () => {
+        const [name] = (await roles()).followers;
+        const { ID: memberID } = (await cluster.members())[0]!;
+        const alarm = { memberID, alarm: "NOSPACE" };
+        await cluster.ask("maintenance/alarm", { ...alarm, action: "ACTIVATE" });
+        const refused = await cluster.run("let-go.py", name, { timeout: 1 });
+        await cluster.ask("maintenance/alarm", { ...alarm, action: "DEACTIVATE" });
+        assert.equal(refused.code, 1, refused.output);
+        assert.match(refused.output, /etcd member etcd-\d reports: memberID:\d+ alarm:NOSPACE/);
+        reportOf(await cluster.run("let-go.py", name));
+    });
+
     it("goes to nobody but itself while a member is away, and is its successor's until that votes", async () => {
         const { leader, followers } = await roles();
         const [away, asking] = followers;
