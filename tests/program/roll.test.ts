@@ -161,6 +161,26 @@ describe("nodes that roll, with the real engine", function () {
         assert.equal((await pulumi("preview", "--expect-no-changes")).code, 0);
     });
 
+    it("opens a node's gate anew when a change that was killed is taken back", async () => {
+        const before = nodes;
+        nodes = nodes.map((node) => ({ ...node, generation: 5 }));
+        const killed = begin("up", "--yes", "--skip-preview");
+        await eventually("a machine is on its way", () => assert.equal(of(lines(), "turn ends").length, 1), {
+            within: 60,
+        });
+        await killed.kill();
+        await killed.done;
+        const [name] = of(lines(), "turn ends");
+        assert.equal((await cluster.turn())?.node, name);
+        assert.equal((await pulumi("cancel", "--yes")).code, 0);
+        writeFileSync(log, "");
+        nodes = before;
+        const happened = await up();
+        assert.ok(happened.includes(`${name} gate ends`), happened.join("\n"));
+        assert.equal(await cluster.turn(), undefined);
+        assert.equal((await pulumi("preview", "--expect-no-changes")).code, 0);
+    });
+
     it("lets a removed node leave before its machine goes", async () => {
         const leader = await cluster.leader();
         const gone = [...cluster.servers].reverse().find((name) => name !== leader && name !== "server-1")!;
