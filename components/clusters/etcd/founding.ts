@@ -11,6 +11,8 @@ export interface FoundingArgs {
     members: readonly Machine[];
     /** Whether a member's next machine, too, may begin a cluster, without any data: for one that is alone. */
     expendable: boolean;
+    /** Where a machine keeps its seed. Default: {@link etcdSeedFile}. For tests. */
+    seedFile?: (machine: Machine) => string;
 }
 
 /** Which cluster it is, and who may begin it. */
@@ -40,6 +42,8 @@ export class Founding {
      * another cluster when it cannot reach the others.
      */
     seed(machine: Machine): command.remote.Command {
+        const { expendable, seedFile } = this.args;
+        const sow = sowing(seedFile?.(machine) ?? etcdSeedFile);
         return new command.remote.Command(
             `${machine.name}-seed`,
             {
@@ -48,12 +52,14 @@ export class Founding {
                 update: "true",
                 // Not a reason to run again, but to wait: a machine that fails to boot reports that itself.
                 stdin: pulumi.all([this.clusterToken, machine.ready]).apply(([token]) => token),
-                triggers: this.args.expendable ? [machine.instanceId] : [],
+                triggers: expendable ? [machine.instanceId] : [],
             },
             this.child,
         );
     }
 }
 
-const draft = `${etcdSeedFile}.draft`;
-const sow = `mkdir -p "$(dirname ${draft})" && cat >${draft} && mv ${draft} ${etcdSeedFile}`;
+/** All of the file or nothing of it: what it holds comes on the standard input. */
+function sowing(file: string): string {
+    return `mkdir -p "$(dirname ${file})" && cat >${file}.draft && mv ${file}.draft ${file}`;
+}
