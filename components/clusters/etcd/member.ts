@@ -91,14 +91,14 @@ export function etcdMember(args: EtcdMemberArgs): NodeConfiguration {
     const { node, members, ca, certificates } = args;
     return {
         files: [
-            file("etcd.yaml", stringify(etcdConfiguration(args), { lineWidth: 0 }), restart),
+            plainFile("etcd.yaml", stringify(etcdConfiguration(args), { lineWidth: 0 }), restart),
             file("peer-ca.pem", ca.peers, restart),
             file("server-ca.pem", ca.clients, restart),
             file("server.pem", certificates.server.certPem),
             file("server-key.pem", certificates.server.keyPem),
             file("peer.pem", certificates.peer.certPem),
             file("peer-key.pem", certificates.peer.keyPem),
-            { ...file("member.json", json(memberSettings(args))), mode: "0644", owner: "root:root" },
+            plainFile("member.json", json(memberSettings(args))),
             { path: passwordFile, content: `${args.rootPassword}\n`, mode: "0600", owner: "root:root" },
             {
                 path: program,
@@ -202,6 +202,11 @@ const restart: NodeFile["unit"] = { name: etcdUnit, change: "restart" };
 
 function file(name: string, content: string, unit?: NodeFile["unit"]): NodeFile {
     return { path: `${folder}/${name}`, content, mode: "0640", owner: "root:etcd", ...(unit && { unit }) };
+}
+
+/** One without a secret: words of others are taken out of what the update prints (files/apply.py). */
+function plainFile(name: string, content: string, unit?: NodeFile["unit"]): NodeFile {
+    return { ...file(name, content, unit), mode: "0644", owner: "root:root" };
 }
 
 /** A systemd unit of the folder `units`. */

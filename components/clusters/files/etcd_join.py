@@ -51,6 +51,7 @@ class Member:
         self.name = settings["name"]
         self.members = settings["members"]
         self.data = os.path.join(settings["data"], "member")
+        self.troubles = {}
         with open(settings["password"], encoding="utf8") as file:
             self.password = file.read().strip()
 
@@ -81,14 +82,17 @@ class Member:
     def agreed(self):
         """Who answers, and the members as a majority agrees on them; neither without one."""
         found = []
+        self.troubles = dict.fromkeys(self.others, "no answer")
 
-        def look(endpoint):
+        def look(name, endpoint):
             try:
                 found.append((endpoint, Etcd({**self.settings["tls"], "endpoints": [endpoint]}).agreed_members(ANSWER)))
-            except (OSError, ValueError, EtcdRefused):
-                pass
+            except (OSError, ValueError, EtcdRefused) as error:
+                self.troubles[name] = str(error)
 
-        looks = [threading.Thread(target=look, args=(each["client"],), daemon=True) for each in self.others.values()]
+        looks = [
+            threading.Thread(target=look, args=(name, each["client"]), daemon=True) for name, each in self.others.items()
+        ]
         for each in looks:
             each.start()
         deadline = time.monotonic() + ANSWER
@@ -134,7 +138,8 @@ class Member:
     def silence(self):
         if not self.others:
             return "it is the only member"
-        return f"no majority of its cluster answers; it waits for {', '.join(sorted(self.others))}"
+        others = ", ".join(f"{name} ({trouble})" for name, trouble in sorted(self.troubles.items()))
+        return f"no majority of its cluster answers; it waits for {others}"
 
     def put_aside(self):
         """The last data stay, for a person who may want them; so does what an interrupted first start has left."""
@@ -255,7 +260,10 @@ def healthy(member):
 
 
 def alarms(member):
-    status = member.status()
+    try:
+        status = member.status()
+    except (OSError, EtcdRefused) as error:
+        sys.exit(f"{member.name} does not answer: {error}")
     said = " ".join(status.get("errors") or [])
     quota = member.settings["quota"]
     size, used = int(status.get("dbSize", 0)), int(status.get("dbSizeInUse", 0))
