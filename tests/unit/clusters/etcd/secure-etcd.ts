@@ -62,9 +62,9 @@ export class SecureEtcd {
     async certificate(purpose: "clients" | "peers", name: string, address?: string): Promise<Pair> {
         const { cert, key } = await this.pki.sign(this.ca[purpose], await this.pki.key(ecdsa), {
             subject: purpose === "clients" ? { organization: name } : { commonName: name },
-            dnsNames: [name, "localhost"],
-            // Here everybody calls from 127.0.0.1.
-            ipAddresses: ["127.0.0.1", ...(address ? [address, localOf({ name, address })] : [])],
+            dnsNames: address ? [name, "localhost"] : [name],
+            // Here members call each other from 127.0.0.1.
+            ipAddresses: address ? ["127.0.0.1", address, localOf({ name, address })] : [],
         });
         return { certPem: cert, keyPem: key };
     }
