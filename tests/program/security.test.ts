@@ -169,6 +169,12 @@ describe("arguments that no cluster can live with", () => {
     const table: [string, object, RegExp][] = [
         ["no common name", { commonName: "" }, /^ {2}commonName: must not be empty$/],
         ["a common name too long", { commonName: "x".repeat(65) }, /^ {2}commonName: .*at most 64/],
+        ["nobody's", { commonName: undefined }, /^ {2}commonName: must not be empty$/],
+        [
+            "an organization too long",
+            { commonName: undefined, organization: "x".repeat(65) },
+            /^ {2}organization: .*at most 64/,
+        ],
         ["an empty name", { dnsNames: ["a.lab", ""] }, /^ {2}dnsNames\[1\]: must not be empty$/],
         ["a server without a name", { dnsNames: [] }, /^ {2}dnsNames: must have a name/],
         ["no use", { usages: [] }, /^ {2}usages: must have "server", "client" or both$/],
@@ -205,6 +211,7 @@ describe("arguments that no cluster can live with", () => {
             { usages: ["client"] as const, dnsNames: [] },
             { dnsNames: [], ipAddresses: ["127.0.0.1"] },
             { commonName: "x".repeat(64) },
+            { commonName: undefined, organization: "x".repeat(64) },
         ]) {
             await mocked(() => ({ ...issued(args)() }));
         }

@@ -247,7 +247,7 @@ def settle(member):
 
 
 def healthy(member):
-    """A full store is no reason to undo a change: a larger quota is one."""
+    """A full store is no fault of the change that is being made."""
     try:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         opener.open(f"{member.settings['metrics']}/health?exclude=NOSPACE", timeout=5).close()
@@ -271,7 +271,7 @@ def alarms(member):
     compact = (
         "Delete what is not needed, then, as root of etcd: `etcdctl compact REVISION` with the revision that "
         "`etcdctl endpoint status -w json` says, `etcdctl defrag --cluster`, `etcdctl alarm disarm`. "
-        "Or raise the quota, and then disarm."
+        "A larger quota can be set when no alarm is on."
     )
     if "CORRUPT" in said:
         sys.exit(f"alarm: the members' data differ ({said}). Replace the member that is named: its successor copies the data.")

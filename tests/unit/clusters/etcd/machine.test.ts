@@ -101,7 +101,7 @@ describe("an etcd member on a machine", function () {
         });
         const said = await machine.inside("journalctl", "--unit=etcd-alarm.service", "--output=cat");
         assert.match(said, /alarm: the store is full and takes no more writes/);
-        // A larger quota is a way out, so it must not be taken back.
+        // The alarm is no fault of a change that is being made.
         await machine.configure(configuration());
     });
 

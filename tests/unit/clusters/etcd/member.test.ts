@@ -175,7 +175,7 @@ describe("what a member of etcd is told", function () {
             const said = await fill(/alarm: /);
             assert.match(said, /takes no more writes \(1\d MiB of 16 MiB.*compact REVISION.*defrag.*disarm/);
             assert.match((await put("small")).text, /database space exceeded/);
-            // A change that gives it more room must not be taken back because of the alarm.
+            // It is no fault of a change that is being made.
             await member.healthy();
 
             const status = await member.etcdctl(["endpoint", "status", "-w", "json"]);
