@@ -67,11 +67,6 @@ export class EtcdCluster extends pulumi.ComponentResource {
     readonly caPem: pulumi.Output<string>;
     /** For operators, when every member votes and all users are there: they are `root`. Secret. */
     readonly operators: pulumi.Output<EtcdOperators>;
-    /** The certificate that ends first of those that there are by then: read it last. */
-    get firstToEnd(): pulumi.Output<FirstToEnd> {
-        return watchExpiry(this.certificates.validities, this);
-    }
-
     private readonly certificates: EtcdCertificates;
     private readonly founding: Founding;
     private readonly rootPassword: pulumi.Output<string>;
@@ -163,6 +158,11 @@ export class EtcdCluster extends pulumi.ComponentResource {
             { ...this.child, dependsOn: gates },
         );
         return [plan, this.access("access-rest", false, [...gates, plan])];
+    }
+
+    /** The certificate that ends first, of those that there are by then: to be called once, last. */
+    firstToEnd(): pulumi.Output<FirstToEnd> {
+        return watchExpiry(this.certificates.validities, this);
     }
 
     private member(machine: Machine): RollingNode {

@@ -42,6 +42,15 @@ def after_prefix(prefix):
     return prefix[:-1] + chr(ord(prefix[-1]) + 1)
 
 
+def reason(said):
+    """Why etcd refuses; what is in front of its gateway says it in plain words."""
+    try:
+        found = json.loads(said)
+        return found.get("error") or found.get("message")
+    except ValueError:
+        return said.strip()[:300]
+
+
 class Etcd:
     """A connection for each endpoint; a question goes to the first that answers, beginning with the one that did last."""
 
@@ -127,10 +136,9 @@ class Etcd:
                 if fresh:
                     raise
         self.connections[endpoint] = connection
-        found = json.loads(said) if said.strip() else {}
         if response.status != 200:
-            said = found.get("error") or found.get("message") or f"status {response.status}"
-            raise EtcdRefused(path, said, response.status)
+            raise EtcdRefused(path, reason(said) or f"status {response.status}", response.status)
+        found = json.loads(said) if said.strip() else {}
         return found
 
     def connect(self, endpoint, timeout):

@@ -103,6 +103,13 @@ describe("etcd's users and roles", function () {
         assert.equal((await member.etcdctl([user, "get", "/apps/", "--prefix"])).code, 0);
     });
 
+    it("refuse whoever's certificate has a common name: none of ours may have one", async () => {
+        const pair = await cluster.certificate("clients", "web-1", undefined, { commonName: "web-1" });
+        const asked = { name: "balancer", password: known.balancer.current };
+        const { status, text } = await cluster.ask("/v3/auth/authenticate", asked, { pair });
+        assert.deepEqual([status, text.slice(0, 20)], [400, "CommonName of client"]);
+    });
+
     it("let each do its own work alone", async () => {
         const nodes = await cluster.login("nodes", known.nodes.current);
         const balancer = await cluster.login("balancer", known.balancer.current);

@@ -59,9 +59,14 @@ export class SecureEtcd {
         rmSync(this.folder, { recursive: true, force: true });
     }
 
-    async certificate(purpose: "clients" | "peers", name: string, address?: string): Promise<Pair> {
+    async certificate(
+        purpose: "clients" | "peers",
+        name: string,
+        address?: string,
+        subject: object = purpose === "clients" ? { organization: name } : { commonName: name },
+    ): Promise<Pair> {
         const { cert, key } = await this.pki.sign(this.ca[purpose], await this.pki.key(ecdsa), {
-            subject: purpose === "clients" ? { organization: name } : { commonName: name },
+            subject,
             dnsNames: address ? [name, "localhost"] : [name],
             // Here members call each other from 127.0.0.1.
             ipAddresses: address ? ["127.0.0.1", address, localOf({ name, address })] : [],
