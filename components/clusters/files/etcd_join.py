@@ -33,9 +33,10 @@ import urllib.request
 # Seconds between two looks.
 LOOK = 0.25
 
-# Seconds that the others have to say whether there is a cluster. Members that wait for a majority accept a connection and
-# say nothing.
+# Seconds that the others have to say whether there is a cluster; the second, where a member has its data: all of them may
+# be starting. Members that wait for a majority accept a connection and say nothing.
 ANSWER = 2
+SHORT_ANSWER = 0.5
 
 # The part of its quota that a store may fill before somebody has to look.
 NEARLY_FULL = 0.8
@@ -79,14 +80,14 @@ class Member:
     def seeded(self):
         return read(self.settings["seed"]) == self.settings["token"]
 
-    def agreed(self):
+    def agreed(self, seconds):
         """Who answers, and the members as a majority agrees on them; neither without one."""
         found = []
         self.troubles = dict.fromkeys(self.others, "no answer")
 
         def look(name, endpoint):
             try:
-                found.append((endpoint, Etcd({**self.settings["tls"], "endpoints": [endpoint]}).agreed_members(ANSWER)))
+                found.append((endpoint, Etcd({**self.settings["tls"], "endpoints": [endpoint]}).agreed_members(seconds)))
             except (OSError, ValueError, EtcdRefused) as error:
                 self.troubles[name] = str(error)
 
@@ -95,7 +96,7 @@ class Member:
         ]
         for each in looks:
             each.start()
-        deadline = time.monotonic() + ANSWER
+        deadline = time.monotonic() + seconds
         while any(each.is_alive() for each in looks) and not found and time.monotonic() < deadline:
             time.sleep(0.01)
         return found[0] if found else (None, None)
@@ -121,7 +122,7 @@ class Member:
 
     def decide(self):
         """etcd's `initial-cluster-state` and `initial-cluster`."""
-        endpoint, listed = self.agreed()
+        endpoint, listed = self.agreed(SHORT_ANSWER if self.has_data() else ANSWER)
         founders = {name: each["peer"] for name, each in self.members.items()}
         if self.has_data():
             if listed is None or self.is_listed(listed):

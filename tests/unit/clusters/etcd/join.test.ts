@@ -117,8 +117,10 @@ describe("members of an etcd cluster", function () {
             const { status, text } = await cluster.ask("/v3/cluster/member/remove", { ID });
             assert.equal(status, 200, text);
         });
-        const prepared = await third.run("prepare");
-        assert.match(prepared.output, /has removed etcd-3: its data are put aside\n[^]*joins as a learner/);
+        await eventually("it has heard of it", async () => {
+            const { output } = await third.run("prepare");
+            assert.match(output, /has removed etcd-3: its data are put aside\n[^]*joins as a learner/);
+        });
         third.start();
         assert.equal((await third.run("settle")).code, 0);
         await listed(everybody);
