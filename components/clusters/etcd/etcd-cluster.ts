@@ -67,6 +67,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
     readonly caPem: pulumi.Output<string>;
     /** For operators, when every member votes and all users are there: they are `root`. Secret. */
     readonly operators: pulumi.Output<EtcdOperators>;
+
     private readonly certificates: EtcdCertificates;
     private readonly founding: Founding;
     private readonly rootPassword: pulumi.Output<string>;
