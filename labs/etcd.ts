@@ -116,7 +116,7 @@ export class EtcdLab extends pulumi.ComponentResource implements Lab {
         });
         this.topology = this.urls.apply((urls) => etcdTopology(config, urls));
         this.readme = pulumi
-            .all([this.urls, this.topology, this.store.firstToEnd])
+            .all([this.urls, this.topology, this.store.firstToEnd()])
             .apply(([urls, topology, certificate]) => etcdReadme(urls, topology, certificate));
         this.registerOutputs({ urls: this.urls });
     }

@@ -63,11 +63,7 @@ function ofEach(names: string[], ...suffixes: string[]): string[] {
 
 function certified(): string[] {
     return [
-        ...ofEach(
-            ["etcd-clients-ca"],
-            ...ofEach(members, "server"),
-            ...ofEach([...machines, "operators"], "client"),
-        ),
+        ...ofEach(["etcd-clients-ca"], ...ofEach(members, "server"), ...[...machines, "operators"]),
         ...ofEach(["etcd-peers-ca"], ...members),
     ];
 }
