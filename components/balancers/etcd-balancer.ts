@@ -4,17 +4,19 @@ import type { NodeAddress } from "../clusters/node";
 import type { NodeConfiguration, NodeFile } from "../clusters/node-files";
 import { refuseEtcdBalancer } from "./confd/arguments";
 import { confdAsset, confdFiles, confdFolder, prefixOf } from "./confd/files";
+import { certificateLinks } from "./confd/events-cfg";
 import { etcdBalancerPorts, haproxyConfiguration } from "./confd/haproxy-cfg";
 import { asset, program, unitFile } from "./node/assets";
+import { discoveryFiles } from "./node/discovery";
 import { guardFiles, type NodeGuardArgs } from "./node/guard";
 
 export { etcdBalancerPorts } from "./confd/haproxy-cfg";
 
 /**
  * How HAProxy learns of instances: confd reads etcd after each change (`watch`), or every so often (`interval`, the
- * document's way).
+ * document's way), or HAProxy watches etcd itself (`events`).
  */
-export type EtcdDiscovery = "watch" | "interval";
+export type EtcdDiscovery = "watch" | "interval" | "events";
 
 export interface EtcdBalancerArgs {
     /** The machine that the files are for. */
@@ -54,6 +56,9 @@ const units = {
     template: "confd.service",
 } as const;
 
+const bootstrapPath = "/etc/haproxy/bootstrap.cfg";
+const tmpfiles = "/etc/tmpfiles.d/haproxy.conf";
+
 /**
  * HAProxy on a machine of its own, in front of an application whose instances register in etcd: confd reads them,
  * `haproxy-entries` believes what is well-formed, the guard takes it into use. Pure; the machine has the packages
@@ -65,17 +70,31 @@ const units = {
  */
 export function etcdBalancer(args: EtcdBalancerArgs): NodeConfiguration {
     refuseEtcdBalancer(args);
+    // By events confd has nothing to do.
+    const confd = args.discovery !== "events";
     return {
         files: [
             ...haproxyFiles(args),
-            ...guardFiles(args.guard, units, confdAsset("haproxy-refresh")),
-            ...confdFiles(args, { name: units.template, change: "restart" }),
-            unitFile(units.template, confdAsset("confd.service")),
+            ...guardFiles(args.guard, units, confdAsset("haproxy-refresh")).map((file) =>
+                !confd && file.unit?.name === units.template
+                    ? { ...file, unit: { name: units.guard, change: "restart" as const } }
+                    : file,
+            ),
+            ...(confd
+                ? [
+                      ...confdFiles(args, { name: units.template, change: "restart" }),
+                      unitFile(units.template, confdAsset("confd.service")),
+                  ]
+                : []),
         ],
         units: [
             {
                 name: units.haproxy,
-                check: ["haproxy", "-c", "-f", "/etc/haproxy/bootstrap.cfg"],
+                // With the certificate where it is looked for, and what Lua is told beside the file, if anything.
+                check: [
+                    ...["sh", "-c"],
+                    `systemd-tmpfiles --create ${tmpfiles} && . ${libraryFolder}/haproxy-common && check ${bootstrapPath}`,
+                ],
                 healthy: [
                     ...["curl", "--silent", "--fail", "--max-time", "2", "--output", "/dev/null"],
                     `http://127.0.0.1:${etcdBalancerPorts.stats}/health`,
@@ -83,8 +102,15 @@ export function etcdBalancer(args: EtcdBalancerArgs): NodeConfiguration {
             },
             { name: units.guard },
             { name: units.metrics },
-            // Active, not "has rendered": it waits for an etcd that may be about to be configured itself.
-            { name: units.template, check: [`${libraryFolder}/haproxy-entries`, "--check", "/dev/null"] },
+            ...(confd
+                ? [
+                      {
+                          // Active, not "has rendered": it waits for an etcd that may be about to be configured itself.
+                          name: units.template,
+                          check: [`${libraryFolder}/haproxy-entries`, "--check", "/dev/null"],
+                      },
+                  ]
+                : []),
         ],
     };
 }
@@ -97,13 +123,17 @@ function haproxyFiles(args: EtcdBalancerArgs): NodeFile[] {
         mode: NodeFile["mode"],
         unit?: NodeFile["unit"],
     ): NodeFile => ({ path, content, mode, owner: "root:root", unit });
+    // By events nothing has to be read first: HAProxy starts with all of it.
+    const events = args.discovery === "events";
+    const configuration = haproxyConfiguration(args);
     const entries = `${JSON.stringify(entriesSettings(args), undefined, 2)}\n`;
     return [
-        file("/etc/haproxy/bootstrap.cfg", bootstrap(), "0644", reload),
-        file(`${confdFolder}/haproxy.cfg`, haproxyConfiguration(args), "0600", reload),
+        file(bootstrapPath, events ? configuration : bootstrap(), "0600", reload),
+        file(`${confdFolder}/haproxy.cfg`, configuration, "0600", reload),
         file(`${confdFolder}/entries.json`, entries, "0644", reload),
         // Also instead of the package's file, which gives HAProxy's user the folder.
-        file("/etc/tmpfiles.d/haproxy.conf", asset("tmpfiles.conf"), "0644"),
+        file(tmpfiles, asset("tmpfiles.conf") + certificateLinks(args.etcd), "0644"),
+        ...discoveryFiles(reload),
         program("haproxy-entries", confdAsset("haproxy-entries"), reload),
         unitFile(units.haproxy),
     ];

@@ -1,16 +1,46 @@
 import type { EtcdBalancerArgs } from "../etcd-balancer";
 import { confdAsset } from "./files";
+import { eventsSections } from "./events-cfg";
 
 /** HAProxy's ports on the machine, on all of its addresses. */
 export const etcdBalancerPorts = { http: 80, stats: 8888 } as const;
 
-/**
- * HAProxy's configuration but for the servers, whose places `haproxy-entries` fills on the machine. Has a secret.
- */
-export function haproxyConfiguration({ application, stats }: EtcdBalancerArgs): string {
+/** What differs from one form of discovery to the other. One that begins a line of its own may be empty. */
+export interface DiscoverySections {
+    /** Of HAProxy's own messages, in `global`. */
+    level: "info" | "err";
+    module: string;
+    /** Where servers' state comes from after a reload. */
+    state: "global" | "none";
+    /** Rule in `frontend http`. */
+    wait: string;
+    guard: string;
+    /** How servers' names in cookies are made; after `prefix`. */
+    dynamic: string;
+    servers: string;
+    /** Rules in `frontend stats`. */
+    pages: string;
+    /** Sections. */
+    source: string;
+}
+
+/** Servers are filled in on the machine by `haproxy-entries`. */
+const rendered: DiscoverySections = {
+    level: "info",
+    module: "",
+    state: "global",
+    wait: "",
+    guard: "#guard servers",
+    dynamic: "",
+    servers: "#servers\n#guard end",
+    pages: "",
+    source: "",
+};
+
+/** HAProxy's configuration but for what `haproxy-entries` fills in. Has secrets. */
+export function haproxyConfiguration(args: EtcdBalancerArgs): string {
+    const { application, stats } = args;
     return filled(confdAsset("haproxy.cfg"), {
-        level: "info",
-        state: "global",
         application: application.name,
         health: application.healthPath ?? "/health",
         cookie: application.sessionCookie ?? "JSESSIONID",
@@ -18,18 +48,18 @@ export function haproxyConfiguration({ application, stats }: EtcdBalancerArgs): 
         stats: String(etcdBalancerPorts.stats),
         statsUser: stats.user,
         statsPassword: stats.password,
-        guard: "#guard servers",
-        servers: "#servers\n#guard end",
+        ...(args.discovery === "events" ? eventsSections(args) : rendered),
     });
 }
 
-/** The text with every `{{ name }}` replaced. */
+/** The text with every `{{ name }}` replaced; a line that becomes empty is none. */
 function filled(text: string, values: Record<string, string>): string {
-    return text.replace(/\{\{ (\w+) \}\}/g, (_, name: string) => {
+    return text.replace(/\{\{ (\w+) \}\}(\n?)/g, (_, name: string, end: string, at: number) => {
         const value = values[name];
         if (value === undefined) {
             throw new Error(`haproxy.cfg asks for ${name}, which is none of its values`);
         }
-        return value;
+        const line = end !== "" && (at === 0 || text[at - 1] === "\n");
+        return value === "" && line ? "" : value + end;
     });
 }

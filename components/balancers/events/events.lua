@@ -1,5 +1,5 @@
 --[[
-HAProxy follows Consul by itself: a task for each service holds a blocking query open and puts what it is told into the
+HAProxy follows Consul or etcd by itself: a task for each service holds a question open and puts what it is told into the
 servers of a backend, through HAProxy's own functions. No sidecar, no reload, no polling. README.md says what it promises.
 
 Loaded once (`lua-load`), as root and before the chroot, with the name of its settings in $DISCOVERY_SETTINGS:
@@ -16,8 +16,11 @@ Loaded once (`lua-load`), as root and before the chroot, with the name of its se
         "datacenter": "dc1",           default: that of the agent that is asked
         "near": "client-1"             instances on this node get the servers near<n>, all others far<n>; optional
       }],
+      or, instead of Consul (etcd.lua, entries.lua):
+      "etcd": {"address": "127.0.0.1", "port": 2378, "user": "balancer", "password": "…"},
+      "services": [{"name": "web", "backend": "web", "entries": {…}}],
       "guard": {"minimumShare": 0.5, "hold": 60},
-      "wait": 5,                       seconds that Consul may hold an answer back; an old worker ends after them
+      "wait": 5,                       seconds that an answer may be held back; an old worker ends after them
       "patience": 5,                   seconds that requests wait for the first state after a start, at the most
       "state": "/state/discovery.json" where the last good state is kept, as the workers see it in their chroot; optional
     }
@@ -32,16 +35,13 @@ local settings = (function()
     return assert(found, path .. ": " .. tostring(problem))
 end)()
 
-local consul = settings.consul
-local wait = settings.wait
-
 -- Milliseconds between two attempts after an error: doubled from one to the next, and a random half of it.
 local first_pause, longest_pause = 100, 10000
 
 -- Milliseconds between two looks at what cannot be done at once, and from a change until it is written down.
 local pace, collect = 200, 20
 
--- Seconds that requests wait for Consul's word where the servers of before are known.
+-- Seconds that requests wait for the source's word where the servers of before are known.
 local short_patience = 0.5
 
 local services = {}
@@ -67,38 +67,16 @@ local function part(name, ...)
     return assert(loadfile(folder .. name .. ".lua"))(...)
 end
 
+-- Who is asked, as it is called in the log and on the page.
+local name = settings.etcd and "etcd" or "Consul"
+
 local answers = part("answers")
-local slots = part("slots", settings.guard, now, say)
+local source = settings.etcd
+        and part("etcd", settings.etcd, settings.wait, now, say, part("base64"), part("entries"))
+    or part("consul", settings.consul, settings.wait, answers)
+local slots = part("slots", settings.guard, now, say, name)
 local memory = part("memory", settings.state, answers.is_address, slots.fill, say)
-part("pages", services, slots, now)
-
-local function encoded(text)
-    return (text:gsub("[^%w._~-]", function(character)
-        return string.format("%%%02X", character:byte())
-    end))
-end
-
-local function address_of(service)
-    local url = string.format(
-        "%s/v1/health/service/%s?index=%d&wait=%ds",
-        consul.url,
-        encoded(service.name),
-        service.index,
-        wait
-    )
-    if service.tag then
-        url = url .. "&tag=" .. encoded(service.tag)
-    end
-    if service.datacenter then
-        url = url .. "&dc=" .. encoded(service.datacenter)
-    end
-    return url
-end
-
-local function header(response, name)
-    local values = response.headers and response.headers[name]
-    return values and values[0]
-end
+part("pages", services, slots, now, name)
 
 local function all_ready()
     for _, service in ipairs(services) do
@@ -126,31 +104,9 @@ local function finished()
     return ready and stopping()
 end
 
--- Takes an answer; returns the kind of error and what is to be said of it, or nothing.
-local function take(service, response)
-    local status = response and response.status
-    local index = response and tonumber(header(response, "x-consul-index"))
-    if status ~= 200 then
-        -- HAProxy's own answer when nobody listens is a 503, too, but has nothing of Consul's.
-        if (status or 0) == 0 or (status == 503 and not index) then
-            return "unreachable", "Consul does not answer"
-        end
-        local said = (response.body or ""):gsub("[^%g ]", " "):sub(1, 100)
-        return status == 403 and "forbidden" or "status", string.format("Consul answers %d: %s", status, said)
-    end
-    if header(response, "x-consul-results-filtered-by-acls") == "true" then
-        return "forbidden", "the token may not see all instances"
-    end
-    if index == nil then
-        return "answer", "an answer without an index"
-    end
-    local answer, problem = answers.understand(response.body, service.tag)
-    if not answer then
-        return "answer", "an answer that makes no sense: " .. problem
-    end
+-- Puts an answer into the servers.
+local function take(service, answer)
     local arrived = now()
-    -- An index that goes backwards is a Consul that was restored: from the beginning.
-    service.index = (index < service.index or index < 1) and 0 or index
     service.answer = answer
     service.unusable = answer.unusable
     local changed = slots.apply(service)
@@ -162,7 +118,7 @@ local function take(service, response)
         service.lag = now() - arrived
     end
     if not ready and all_ready() then
-        become_ready("Consul has named the instances of all services")
+        become_ready(name .. " has named the instances of all services")
     end
 end
 
@@ -174,25 +130,16 @@ end
 local function watch(service)
     local errors = 0
     while not finished() do
-        local headers = { ["accept"] = { "application/json" } }
-        if consul.token then
-            headers["x-consul-token"] = { consul.token }
-        end
-        if consul.serverName then
-            -- HAProxy asks for this name, and compares the certificate with it.
-            headers["host"] = { consul.serverName }
-        end
-        -- Consul itself adds a sixteenth to the time.
-        local timeout = math.floor((wait * 17 / 16 + 5) * 1000)
-        local done, kind, text = pcall(function()
-            local response =
-                core.httpclient():get({ url = address_of(service), headers = headers, timeout = timeout })
-            if not finished() then
-                return take(service, response)
+        local kind, text
+        local done, problem = pcall(function()
+            local answer
+            answer, kind, text = source.ask(service)
+            if answer and not finished() then
+                take(service, answer)
             end
         end)
         if not done then
-            kind, text = "internal", tostring(kind)
+            kind, text = "internal", tostring(problem)
         end
         if kind then
             errors = errors + 1
@@ -201,17 +148,18 @@ local function watch(service)
                 service.trouble = text
                 say(core.warning, string.format("%s: %s; what was there stays", service.name, text))
             end
-            -- A Consul that is back is asked for all that there is, at once.
-            service.index = 0
+            -- One that is back is asked for all that there is, at once.
+            source.forget(service)
             core.msleep(pause_after(errors))
         else
             if service.trouble then
-                say(core.notice, string.format("%s: Consul answers again", service.name))
+                say(core.notice, string.format("%s: %s answers again", service.name, name))
                 service.trouble = nil
             end
             errors = 0
         end
     end
+    source.forget(service)
 end
 
 -- Many changes at once are written down as one, and by one task: HAProxy may interrupt it anywhere.
@@ -237,7 +185,7 @@ local function look_again()
             end
         end
         if not ready and now() - started >= patience then
-            become_ready(string.format("Consul has not answered for %g s", patience))
+            become_ready(string.format("%s has not answered for %g s", name, patience))
         end
     end
 end

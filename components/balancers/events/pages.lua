@@ -2,7 +2,7 @@
 What is shown of the discovery: figures for Prometheus, and a page for people.
 ]]
 
-local services, slots, now = ...
+local services, slots, now, source = ...
 
 local function count(all)
     local n = 0
@@ -17,12 +17,12 @@ local kinds = { "unreachable", "forbidden", "status", "answer", "internal" }
 -- Each with its type and how it is got from a service; NaN and 0 as Prometheus has them.
 local metrics = {
     { "changes_total", "counter", "servers that were filled, emptied or weighted anew", function(s) return s.changes end },
-    { "age_seconds", "gauge", "since Consul said how things are", function(s) return s.updated and now() - s.updated or "NaN" end },
+    { "age_seconds", "gauge", "since " .. source .. " said how things are", function(s) return s.updated and now() - s.updated or "NaN" end },
     { "lag_seconds", "gauge", "from the last answer that changed something to traffic", function(s) return s.lag or "NaN" end },
     { "slots", "gauge", "servers that the backend has", function(s) return #s.slots end },
     { "slots_used", "gauge", "servers that have an instance", function(s) return count(s.slot_of) end },
     { "unplaced", "gauge", "instances that no server was left for", function(s) return s.unplaced end },
-    { "unusable", "gauge", "instances without an address or a port", function(s) return s.unusable end },
+    { "unusable", "gauge", "instances without an address or a port, entries that are not what they have to be", function(s) return s.unusable end },
     { "held", "gauge", "whether an answer is held back", function(s) return s.held and 1 or 0 end },
     { "holds_total", "counter", "answers that were held back", function(s) return s.holds end },
 }
@@ -89,17 +89,17 @@ local function described(service)
     end
     local said = {}
     if service.updated then
-        table.insert(said, string.format("Consul said so %.1f s ago.", now() - service.updated))
+        table.insert(said, string.format("%s said so %.1f s ago.", source, now() - service.updated))
     elseif service.recalled then
-        table.insert(said, "These are the servers of before: Consul has not answered yet.")
+        table.insert(said, string.format("These are the servers of before: %s has not answered yet.", source))
     else
-        table.insert(said, "Consul has not answered yet.")
+        table.insert(said, source .. " has not answered yet.")
     end
     if service.trouble then
         table.insert(said, '<strong class="down">' .. escaped(service.trouble) .. "; what was there stays.</strong>")
     end
     if service.held then
-        table.insert(said, '<strong class="down">Instances that Consul no longer names still answer; held back.</strong>')
+        table.insert(said, string.format('<strong class="down">Instances that %s no longer names still answer; held back.</strong>', source))
     end
     if service.unplaced > 0 then
         table.insert(said, string.format('<strong class="down">No server is left for %d instances.</strong>', service.unplaced))

@@ -1,9 +1,9 @@
 --[[
-The servers of a service's backend, which are made in the configuration (`server-template`) and filled from Consul's
-answers. Called with what is to be known of the settings and of the log; returns its functions.
+The servers of a service's backend, which are made in the configuration (`server-template`) and filled from the
+source's answers. Called with what is to be known of the settings and of the log; returns its functions.
 ]]
 
-local guard, now, say = ...
+local guard, now, say, source = ...
 
 local function note(service, text)
     service.changes = service.changes + 1
@@ -81,7 +81,7 @@ local function missing(service, known)
     return before, gone, answering
 end
 
--- Keys that are to stay although Consul no longer names them: none when the answer is believed as it is.
+-- Keys that are to stay although the source no longer names them: none when the answer is believed as it is.
 local function held_back(service, known)
     local before, gone, answering = missing(service, known)
     if gone == 0 or (before - gone) >= before * guard.minimumShare or next(answering) == nil then
@@ -94,8 +94,9 @@ local function held_back(service, known)
         say(
             core.warning,
             string.format(
-                "%s: Consul names %d of %d instances no more, which still answer; held back for %g s",
+                "%s: %s names %d of %d instances no more, which still answer; held back for %g s",
                 service.name,
+                source,
                 gone,
                 before,
                 guard.hold
@@ -206,6 +207,7 @@ local function prepare(given)
         tag = given.tag,
         datacenter = given.datacenter,
         near = given.near,
+        entries = given.entries,
         index = 0,
         slots = {},
         slot_of = {},

@@ -16,6 +16,12 @@ const modules = readdirSync(folder)
     .sort()
     .map((name) => ({ name, content: readFileSync(join(folder, name), "utf8") }));
 
+/** HAProxy reads the files when it takes over another configuration: this is a part of it. */
+export const discoveryVersion = createHash("sha256")
+    .update(JSON.stringify(modules))
+    .digest("hex")
+    .slice(0, 12);
+
 /** There in every form, so that another form is another setting and nothing else. */
 export function discoveryFiles(unit: NodeFile["unit"]): NodeFile[] {
     return modules.map(({ name, content }) => ({
@@ -37,8 +43,7 @@ export function discoverySettings(
 ): Record<string, unknown> {
     return {
         module: `${libraryFolder}/events.lua`,
-        // HAProxy reads the files when it takes over another configuration.
-        version: createHash("sha256").update(JSON.stringify(modules)).digest("hex").slice(0, 12),
+        version: discoveryVersion,
         settings: {
             consul: { url: "http://127.0.0.1:8500", token: consulToken },
             guard: { minimumShare: guard.minimumShare, hold: guard.holdSeconds },

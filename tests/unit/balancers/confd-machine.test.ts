@@ -60,16 +60,7 @@ describe("a balancer that confd renders from etcd", function () {
     });
 
     it("believes nothing that is not well-formed, and still takes what is", async () => {
-        const poison: Record<string, string> = {
-            "/apps/webapp/webapp@5.service": `webapp-5 ${machine.stranger}:9099`,
-            "/apps/webapp/webapp@6.service": `webapp-6 ${machine.hosts[0]}:22`,
-            "/apps/webapp/webapp@7.service": `webapp-7 ${machine.address}:9003`,
-            "/apps/webapp/webapp@8.service": `webapp-9 ${machine.hosts[0]}:9003`,
-            "/apps/webapp/webapp@9.service": `webapp-9 ${machine.hosts[0]}:9003\n    bind :1`,
-            '/apps/webapp/"\n    bind :1': "x",
-            "/apps/webapp/webapp@10.service": "'\"$(touch /tmp/poisoned) {{ . }}",
-            "/apps/webapp/webapp@11.service": `webapp-11 ${machine.hosts[2]}:9002`, // webapp-2's
-        };
+        const poison = machine.poison();
         for (const [key, value] of Object.entries(poison)) {
             await machine.putKey(key, value);
         }
@@ -98,20 +89,7 @@ describe("a balancer that confd renders from etcd", function () {
     });
 
     it("takes the lowest numbers of a thousand entries", async () => {
-        const script = `for n in $(seq 1000 1999); do
-            printf 'put /apps/webapp/webapp@%s.service "webapp-%s ${machine.hosts[0]}:%s"\\n\\n' $n $n $((9000 + n % 90))
-        done`;
-        await machine.inside("sh", "-c", `${script} > /tmp/puts`);
-        // Each a transaction of its own: confd meets them half-way.
-        const { caFile, certificateFile, keyFile, endpoints } = machine.args().etcd;
-        const tls = `--cacert=${caFile} --cert=${certificateFile} --key=${keyFile} --user=root:root`;
-        await machine.inside(
-            "sh",
-            "-c",
-            `split --lines=100 /tmp/puts /tmp/put. && for file in /tmp/put.*; do
-                { echo; grep . $file; echo; echo; } | etcdctl --endpoints=${endpoints[0]} ${tls} txn > /dev/null
-            done`,
-        );
+        await machine.putThousand();
         await eventually("they are bounded", async () => {
             const servers = (await rendered()).match(/^ +server webapp-\d+/gm) ?? [];
             assert.equal(servers.length, 64);
@@ -120,7 +98,7 @@ describe("a balancer that confd renders from etcd", function () {
             assert.equal(await guardMetric("unusable"), 1003 - 64),
         );
         await answers("a, b, c");
-        await machine.etcdctl("del", "/apps/webapp/webapp@1000.service", "/apps/webapp/webapp@2");
+        await machine.deleteThousand();
         // What is suddenly so much shorter is held back for two seconds.
         await eventually("they are gone", async () =>
             assert.equal((await rendered()).match(/^ +server webapp-\d+/gm)?.length, 3),

@@ -14,8 +14,13 @@ import { makePki, Root } from "./node-files";
 describe("the configuration of a balancer for etcd", function () {
     this.timeout("1m");
 
-    it("is what systemd, confd's command and HAProxy of the machine can read", async () => {
-        const configuration = etcdBalancer(etcdBalancerArgs());
+    for (const discovery of ["watch", "events"] as const) {
+        it(`is what systemd, haproxy-entries and HAProxy of the machine can read, by ${discovery}`, () =>
+            readable(etcdBalancerArgs({ discovery })));
+    }
+
+    async function readable(args: EtcdBalancerArgs): Promise<void> {
+        const configuration = etcdBalancer(args);
         const pki = await makePki();
         const root = new Root();
         try {
@@ -31,9 +36,10 @@ describe("the configuration of a balancer for etcd", function () {
                     "cp -r /document/etc /document/usr /",
                     `systemd-analyze verify --man=no ${configuration.units.map(({ name }) => name).join(" ")}`,
                     ...configuration.units.flatMap(({ check }) =>
-                        check === undefined ? [] : [check.join(" ")],
+                        check === undefined ? [] : [check.map((each) => `'${each}'`).join(" ")],
                     ),
-                    "for script in confd-run haproxy-refresh; do sh -n /usr/local/lib/gatehouse/$script; done",
+                    "for script in /usr/local/lib/gatehouse/confd-run /usr/local/lib/gatehouse/haproxy-refresh; do",
+                    "! [ -e $script ] || sh -n $script; done",
                 ].join("\n"),
             ]);
             assert.equal(code, 0, output);
@@ -41,7 +47,7 @@ describe("the configuration of a balancer for etcd", function () {
         } finally {
             root.remove();
         }
-    });
+    }
 
     it("has its secrets in files that only root reads, and nowhere else", () => {
         const args = etcdBalancerArgs();

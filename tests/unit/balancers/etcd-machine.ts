@@ -1,7 +1,9 @@
 import type { EtcdBalancerArgs } from "../../../components/balancers/etcd-balancer";
 import { etcdClientFiles } from "../../../components/clusters/etcd/client";
 import { eventually } from "../../support/poll";
-import { makePki, type Root } from "./node-files";
+import { authority } from "../clusters/secure-consul";
+import { Pki } from "../plugins/tls/pki";
+import type { Root } from "./node-files";
 import { RoutedMachine } from "./node-machine";
 import { putApps, putService } from "./node-programs";
 
@@ -53,11 +55,11 @@ export class EtcdMachine extends RoutedMachine {
 
     /** Applications answer on ports 9001 (a) to 9004 (d); on 9099, the stranger. */
     async bootWithEtcd(): Promise<void> {
-        const pki = await makePki();
+        const { ca, certificate, key } = await makeCertificates();
         await this.boot((root) => {
-            root.write(etcdClientFiles.caFile, pki.ca);
-            root.write(etcdClientFiles.certificateFile, pki.certificate);
-            root.write(etcdClientFiles.keyFile, pki.key, 0o600);
+            root.write(etcdClientFiles.caFile, ca);
+            root.write(etcdClientFiles.certificateFile, certificate);
+            root.write(etcdClientFiles.keyFile, key, 0o600);
             putMembers(root);
             putApps(root, "a-9001", "b-9002", "c-9003", "d-9004", "stranger-9099");
         });
@@ -106,6 +108,40 @@ export class EtcdMachine extends RoutedMachine {
         await this.etcdctl("del", `/apps/webapp/webapp@${n}.service`);
     }
 
+    /** Entries of which none may count. Whom each of them names would answer. */
+    poison(): Record<string, string> {
+        return {
+            "/apps/webapp/webapp@5.service": `webapp-5 ${this.stranger}:9099`,
+            "/apps/webapp/webapp@6.service": `webapp-6 ${this.hosts[0]}:22`,
+            "/apps/webapp/webapp@7.service": `webapp-7 ${this.address}:9099`,
+            "/apps/webapp/webapp@8.service": `webapp-9 ${this.hosts[0]}:9099`,
+            "/apps/webapp/webapp@9.service": `webapp-9 ${this.hosts[0]}:9099\n    bind :1`,
+            '/apps/webapp/"\n    bind :1': "x",
+            "/apps/webapp/webapp@10.service": "'\"$(touch /tmp/poisoned) {{ . }}",
+            "/apps/webapp/webapp@11.service": `webapp-11 ${this.hosts[2]}:9002`, // webapp-2's
+        };
+    }
+
+    /** Well-formed entries from 1000 to 1999 of instances that are not there. */
+    async putThousand(): Promise<void> {
+        const { caFile, certificateFile, keyFile, endpoints } = this.args().etcd;
+        const tls = `--cacert=${caFile} --cert=${certificateFile} --key=${keyFile} --user=root:root`;
+        const script = `
+            for n in $(seq 1000 1999); do
+                echo put /apps/webapp/webapp@$n.service '"'webapp-$n ${this.hosts[0]}:$((9000 + n % 90))'"'
+            done > /tmp/puts
+            # In ten transactions: whoever watches meets them half-way.
+            split --lines=100 /tmp/puts /tmp/put.
+            for file in /tmp/put.*; do
+                { echo; cat $file; echo; echo; } | etcdctl --endpoints=${endpoints[0]} ${tls} txn > /dev/null
+            done`;
+        await this.inside("sh", "-euc", script);
+    }
+
+    async deleteThousand(): Promise<void> {
+        await this.etcdctl("del", "/apps/webapp/webapp@1000.service", "/apps/webapp/webapp@2");
+    }
+
     /** Who answers, in as many requests as it takes to see each; or the status of an answer that is nobody's. */
     async used(): Promise<string> {
         const format = "%{http_code} %header{x-instance}\n";
@@ -123,6 +159,22 @@ export class EtcdMachine extends RoutedMachine {
     /** A page on the port of the statistics, by somebody who knows the password. */
     stats(path: string): Promise<string> {
         return this.page(`http://127.0.0.1:8888${path}`, "--user", `${account.user}:${account.password}`);
+    }
+}
+
+/** For members and their clients. Without a common name: etcd's gateway refuses whoever shows one. */
+async function makeCertificates(): Promise<{ ca: string; certificate: string; key: string }> {
+    const pki = await Pki.start();
+    try {
+        const ca = await authority(pki);
+        const own = await pki.sign(ca, await pki.key({ algorithm: "ECDSA", ecdsaCurve: "P256" }), {
+            subject: { organization: "Gatehouse" },
+            dnsNames: ["localhost"],
+            ipAddresses: ["127.0.0.1"],
+        });
+        return { ca: ca.cert, certificate: own.cert, key: own.key };
+    } finally {
+        pki.close();
     }
 }
 
