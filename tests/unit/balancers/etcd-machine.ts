@@ -37,6 +37,8 @@ export class EtcdMachine extends RoutedMachine {
     readonly hosts = [21, 22, 23].map((host) => this.address.replace(/\d+$/, String(host)));
     readonly stranger = "172.31.250.5";
     readonly password = "only-the-balancers";
+    /** Of an authority that has nothing to do with etcd. */
+    readonly otherCa = "/etc/etcd/other-ca.pem";
 
     constructor() {
         super("machine-etcd");
@@ -55,8 +57,9 @@ export class EtcdMachine extends RoutedMachine {
 
     /** Applications answer on ports 9001 (a) to 9004 (d); on 9099, the stranger. */
     async bootWithEtcd(): Promise<void> {
-        const { ca, certificate, key } = await makeCertificates();
+        const { ca, certificate, key, other } = await makeCertificates();
         await this.boot((root) => {
+            root.write(this.otherCa, other);
             root.write(etcdClientFiles.caFile, ca);
             root.write(etcdClientFiles.certificateFile, certificate);
             root.write(etcdClientFiles.keyFile, key, 0o600);
@@ -163,7 +166,7 @@ export class EtcdMachine extends RoutedMachine {
 }
 
 /** For members and their clients. Without a common name: etcd's gateway refuses whoever shows one. */
-async function makeCertificates(): Promise<{ ca: string; certificate: string; key: string }> {
+async function makeCertificates(): Promise<{ ca: string; certificate: string; key: string; other: string }> {
     const pki = await Pki.start();
     try {
         const ca = await authority(pki);
@@ -172,7 +175,8 @@ async function makeCertificates(): Promise<{ ca: string; certificate: string; ke
             dnsNames: ["localhost"],
             ipAddresses: ["127.0.0.1"],
         });
-        return { ca: ca.cert, certificate: own.cert, key: own.key };
+        const other = await authority(pki);
+        return { ca: ca.cert, certificate: own.cert, key: own.key, other: other.cert };
     } finally {
         pki.close();
     }

@@ -151,14 +151,37 @@ describe("a balancer that follows etcd by events", function () {
             assert.equal(Number(own), 1, workers);
         }));
 
-    it("tells its password to nobody who is not the authority's, and what it does not have to know to nobody", async () => {
-        const other = ["curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}"];
+    it("lets nobody on the machine ask etcd for more than it does itself", async () => {
         const ask = (path: string): Promise<string> =>
-            machine.inside(...other, "--data", "{}", `http://127.0.0.1:2378${path}`);
+            machine.inside(
+                ...["curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}"],
+                ...["--data", "{}", `http://127.0.0.1:2378${path}`],
+            );
         assert.equal(await ask("/v3/kv/put"), "403");
         assert.equal(await ask("/v3/auth/user/list"), "403");
-        assert.notEqual(await ask("/v3/kv/range"), "200");
+        // With the certificate alone.
+        assert.equal(await ask("/v3/kv/range"), "400");
     });
+
+    for (const [what, kind, change] of [
+        ["whose members another authority has signed", "unreachable", { caFile: machine.otherCa }],
+        ["that does not take its password", "forbidden", { password: "another" }],
+    ] as const) {
+        it(`keeps what was there with an etcd ${what}`, async () => {
+            const args = machine.args({ discovery: "events" });
+            await machine.configure(etcdBalancer({ ...args, etcd: { ...args.etcd, ...change } }));
+            await eventually("it is counted", async () =>
+                assert.ok((await metric("errors_total", kind)) > 0),
+            );
+            await machine.register(4);
+            assert.equal(await machine.used(), "a, b, c");
+            assert.match(await machine.stats("/discovery"), /what was there stays/);
+            await machine.configure(etcdBalancer(args));
+            await answers("a, b, c, d", 15);
+            await machine.deregister(4);
+            await answers("a, b, c");
+        });
+    }
 
     it("is back after a reboot", async () => {
         await machine.restart();
