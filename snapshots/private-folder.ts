@@ -14,19 +14,26 @@ const place = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 export class PrivateFolder {
     readonly path: string;
     private readonly endings: (() => void)[] = [];
+    private readonly afterwards: (() => void)[] = [];
     private closed = false;
 
     constructor() {
         removeLeftovers();
         this.path = mkdtempSync(join(place, `${prefix}${process.pid}-`));
-        process.once("exit", () => this.close());
+        this.on("exit", () => this.close());
         for (const [signal, number] of [
             ["SIGINT", 2],
             ["SIGTERM", 15],
             ["SIGHUP", 1],
         ] as const) {
-            process.once(signal, () => process.exit(128 + number));
+            this.on(signal, () => process.exit(128 + number));
         }
+    }
+
+    /** As long as the folder is there. */
+    private on(event: "exit" | NodeJS.Signals, work: () => void): void {
+        process.once(event, work);
+        this.afterwards.push(() => process.off(event, work));
     }
 
     /** A file that its owner alone reads. */
@@ -46,6 +53,7 @@ export class PrivateFolder {
             this.closed = true;
             this.endings.forEach((ending) => ending());
             rmSync(this.path, { recursive: true, force: true, maxRetries: 5 });
+            this.afterwards.forEach((each) => each());
         }
     }
 }
