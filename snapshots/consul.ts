@@ -21,7 +21,8 @@ export const consul: System = {
     },
     running: async (environment) => ({ items: await consulInventory(runningConsul(environment)) }),
     stranger: withoutCommonKey("Consul: CA roots of the mesh"),
-    restoreInto: (environment, snapshot, say) => restoreIntoConsul(runningConsul(environment), snapshot, say),
+    restoreInto: ({ environment }, snapshot, say) =>
+        restoreIntoConsul(runningConsul(environment), snapshot, say),
 };
 
 function runningConsul(environment: Record<string, string>): Api {

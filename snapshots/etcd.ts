@@ -5,13 +5,13 @@ import { join } from "node:path";
 
 import { UserError } from "../toolchain/errors";
 import { Api, type Credentials } from "./api";
+import { restoreIntoEtcd } from "./etcd-into";
 import { etcdInventory } from "./etcd-inventory";
 import { freePorts } from "./free-ports";
 import { rehearsalNode } from "./inventory";
 import type { RehearsalArgs, System } from "./system";
 import { launch, within } from "./throwaway";
 
-/** There is no restoring into a running etcd: see docs/snapshots.md. */
 export const etcd: System = {
     name: "etcd",
     inspect: ["etcdctl", "snapshot", "status", "--write-out=json"],
@@ -25,6 +25,7 @@ export const etcd: System = {
             ? `it is at revision ${revision}, and revisions never go back, but the snapshot is of ${index}`
             : undefined;
     },
+    restoreInto: restoreIntoEtcd,
 };
 
 /**

@@ -7,6 +7,8 @@ import { everything, type Found, LocalStore, onServer } from "./store";
 export class Fleet {
     readonly store: LocalStore;
     reports: { server: Server; report: ServerReport }[] = [];
+    /** Why servers cannot be asked, by name. */
+    readonly silent: Record<string, string> = {};
     /** What somebody ought to look at, in words. */
     readonly warnings: string[] = [];
 
@@ -28,7 +30,8 @@ export class Fleet {
             if (answer.status === "fulfilled") {
                 fleet.reports.push(answer.value);
             } else {
-                fleet.warnings.push(`${name} cannot be asked: ${(answer.reason as Error).message}`);
+                fleet.silent[name] = (answer.reason as Error).message;
+                fleet.warnings.push(`${name} cannot be asked: ${fleet.silent[name]}`);
             }
         });
         fleet.reports.forEach(({ report }) => fleet.warnings.push(...failuresOf(report)));

@@ -21,7 +21,8 @@ export const nomad: System = {
     },
     running: async (environment) => ({ items: await nomadInventory(runningNomad(environment)) }),
     stranger: withoutCommonKey("Nomad: keys of identities"),
-    restoreInto: (environment, snapshot, say) => restoreIntoNomad(runningNomad(environment), snapshot, say),
+    restoreInto: ({ environment }, snapshot, say) =>
+        restoreIntoNomad(runningNomad(environment), snapshot, say),
 };
 
 function runningNomad(environment: Record<string, string>): Api {

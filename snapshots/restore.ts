@@ -6,7 +6,7 @@ import { newest } from "./names";
 import { PrivateFolder } from "./private-folder";
 import type { Cluster } from "./stack";
 import type { Found } from "./store";
-import type { Inventory, System } from "./system";
+import type { Inventory, Running, System } from "./system";
 import { systemsNamed } from "./systems";
 
 export interface RestoreOptions {
@@ -83,12 +83,6 @@ function refuseOptions(
         throw new UserError(`INTO=${into}: there is no such place`, "INTO=running is the running cluster");
     }
     const names = systems.map(({ name }) => name).join(" and ");
-    if (into !== undefined && systems.some(({ restoreInto }) => restoreInto === undefined)) {
-        throw new UserError(
-            `INTO=running: nothing can be restored into a running ${names}: all members have to stop for it`,
-            'follow "When etcd\'s data are gone" in docs/snapshots.md; without INTO the restore is rehearsed',
-        );
-    }
     if (into !== undefined && (from === undefined || confirmed !== stack)) {
         throw new UserError(
             `INTO=running replaces everything that the running ${names} know`,
@@ -207,8 +201,13 @@ async function replace(
                 : `${system.name}: ${await fleet.store.bring(now)}`,
         );
     }
+    const target: Running = {
+        environment: cluster.environment,
+        servers: fleet.reports.map(({ server }) => server),
+        silent: fleet.silent,
+    };
     for (const { system, path } of candidates) {
-        await system.restoreInto!(cluster.environment, path, say);
+        await system.restoreInto(target, path, say);
     }
     const systems = candidates.map(({ system }) => system);
     const running = await inventories(cluster, systems, say);
@@ -217,6 +216,6 @@ async function replace(
     );
     say(`\n${table(all, true)}\n`);
     say(
-        `done. "make up STACK=${cluster.stack} REFRESH=1" puts tokens, jobs and settings right that are newer than the snapshots`,
+        `done. "make up STACK=${cluster.stack} REFRESH=1" puts tokens, users, jobs and settings right that are newer than the snapshots`,
     );
 }

@@ -25,8 +25,14 @@ export interface ServerReport {
 
 const silent = { status: () => undefined } as unknown as Parameters<typeof dial>[2];
 
+/** A machine that runs a command with this input. Rejects with what the command says when it fails. */
+export interface Remote {
+    readonly name: string;
+    feed(command: string, input: Buffer | string): Promise<Buffer>;
+}
+
 /** A server over SSH, with its pinned host key. */
-export class Server {
+export class Server implements Remote {
     private constructor(
         readonly name: string,
         private readonly client: Client,
@@ -66,7 +72,11 @@ export class Server {
         return this.run(`${snapshotCommand.program} ${what} ${snapshotCommand.settings}`);
     }
 
-    private run(command: string): Promise<Buffer> {
+    feed(command: string, input: Buffer | string): Promise<Buffer> {
+        return this.run(command, input);
+    }
+
+    private run(command: string, input: Buffer | string = ""): Promise<Buffer> {
         return new Promise((resolve, reject) => {
             const broken = (error: Error): void => reject(new Error(`${this.name}: ${error.message}`));
             this.client.once("error", broken);
@@ -86,7 +96,7 @@ export class Server {
                         ? resolve(Buffer.concat(chunks))
                         : broken(new Error(said.trim().slice(-1000) || `it ended with ${code}`)),
                 );
-                channel.end();
+                channel.end(input);
             });
         });
     }

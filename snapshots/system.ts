@@ -1,5 +1,6 @@
 import type { Item } from "./compare";
 import type { PrivateFolder } from "./private-folder";
+import type { Remote } from "./servers";
 
 /** What a cluster knows. */
 export interface Inventory {
@@ -34,13 +35,17 @@ export interface System {
     stranger(restored: Inventory, running: Inventory, index: number): string | undefined;
     /**
      * Replaces all that the running cluster knows by what the snapshot holds: for one that has lost its data, on new
-     * machines. Undefined for a system that has no such thing.
+     * machines.
      */
-    restoreInto?(
-        environment: Record<string, string>,
-        snapshot: string,
-        say: (line: string) => void,
-    ): Promise<void>;
+    restoreInto(running: Running, snapshot: string, say: (line: string) => void): Promise<void>;
+}
+
+/** A running cluster, and the way to its machines. */
+export interface Running {
+    environment: Record<string, string>;
+    servers: readonly Remote[];
+    /** Why others cannot be asked, by name. */
+    silent: Readonly<Record<string, string>>;
 }
 
 /** A cluster makes keys when it is born: one that has none of the snapshot's is another. */

@@ -69,6 +69,8 @@ export class EtcdMembers {
         const [client, peer] = [urlOf(address), `http://${address}:2380`];
         const args = [
             ...[`--name=${name}`, "--log-level=error"],
+            // A busy computer holds no elections of its own accord.
+            ...["--heartbeat-interval=300", "--election-timeout=3000"],
             ...[`--listen-client-urls=${client}`, `--advertise-client-urls=${client}`],
             ...[`--listen-peer-urls=${peer}`, `--initial-advertise-peer-urls=${peer}`],
             `--initial-cluster=${this.nodes.map((each) => `${each.name}=http://${each.address}:2380`).join()}`,

@@ -44,14 +44,6 @@ describe("a restore that cannot be", () => {
         await refused({ into: "elsewhere" }, /INTO=elsewhere: there is no such place/, /INTO=running/);
     });
 
-    it("replaces nothing in a running etcd, and says where the steps are", () =>
-        refused(
-            { into: "running", from: "20261121T192400Z", confirmed: "unit-nothing" },
-            /nothing can be restored into a running etcd/,
-            /"When etcd's data are gone" in docs\/snapshots\.md/,
-            ["etcd"],
-        ));
-
     it("knows nothing of what a later checkout takes snapshots of, and says so", () =>
         refused({}, /takes snapshots of vault, which/, /this one knows consul, nomad, etcd/, ["vault"]));
 });
