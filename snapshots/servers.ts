@@ -78,9 +78,15 @@ export class Server implements Remote {
 
     private run(command: string, input: Buffer | string = ""): Promise<Buffer> {
         return new Promise((resolve, reject) => {
-            const broken = (error: Error): void => reject(new Error(`${this.name}: ${error.message}`));
-            this.client.once("error", broken);
-            this.client.once("close", () => broken(new Error("the connection was closed")));
+            const forget = (): void => {
+                this.client.off("error", broken).off("close", closed);
+            };
+            const broken = (error: Error): void => {
+                forget();
+                reject(new Error(`${this.name}: ${error.message}`));
+            };
+            const closed = (): void => broken(new Error("the connection was closed"));
+            this.client.on("error", broken).on("close", closed);
             this.client.exec(command, (error, channel) => {
                 if (error) {
                     return broken(error);
@@ -91,11 +97,14 @@ export class Server implements Remote {
                 channel.on("data", (chunk: Buffer) => chunks.push(chunk));
                 channel.stderr.on("data", (chunk: Buffer) => (said += chunk.toString("utf8")));
                 channel.on("exit", (status: number | null) => (code = status));
-                channel.on("close", () =>
-                    code === 0
-                        ? resolve(Buffer.concat(chunks))
-                        : broken(new Error(said.trim().slice(-1000) || `it ended with ${code}`)),
-                );
+                channel.on("close", () => {
+                    forget();
+                    if (code === 0) {
+                        resolve(Buffer.concat(chunks));
+                    } else {
+                        broken(new Error(said.trim().slice(-1000) || `it ended with ${code}`));
+                    }
+                });
                 channel.end(input);
             });
         });
