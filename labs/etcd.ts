@@ -250,7 +250,7 @@ export class EtcdLab extends pulumi.ComponentResource implements Lab {
                         maxServers,
                     },
                     network: network.subnet,
-                    discovery: discovery as never,
+                    discovery,
                     intervalSeconds: seconds(interval),
                     stats: { user: statsUser, password: statsPassword },
                     guard: {
