@@ -1,14 +1,15 @@
 import { spawn } from "node:child_process";
 import { appendFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { Server, utils, type Connection } from "ssh2";
+import { Server, type Connection } from "ssh2";
 
 import { unpacked } from "../support/packed";
+import { sshKeys } from "../support/ssh-keys";
 
 /** The keys that a test's SSH servers and their clients share. */
 export const keys = {
-    host: utils.generateKeyPairSync("ed25519"),
-    operator: utils.generateKeyPairSync("ed25519"),
+    host: sshKeys(),
+    operator: sshKeys(),
 };
 
 /** Which script it is, by its last line. */

@@ -7,12 +7,11 @@ import { Server, utils, type Connection as Client } from "ssh2";
 import { RegistryTunnel } from "../../../../components/machines/linode/registry-tunnel";
 import type { Connection } from "../../../../components/machines/machine";
 import { eventually } from "../../../support/poll";
-
-const keys = () => utils.generateKeyPairSync("ed25519");
+import { sshKeys } from "../../../support/ssh-keys";
 
 describe("the way to push to a registry over SSH", () => {
-    const host = keys();
-    const operator = keys();
+    const host = sshKeys();
+    const operator = sshKeys();
     let ssh: Server;
     let echo: net.Server;
     let sshPort: number;
@@ -126,14 +125,14 @@ describe("the way to push to a registry over SSH", () => {
     });
 
     it("sends nothing to a machine with another host key", async () => {
-        const port = await tunnel({ hostKey: keys().public });
+        const port = await tunnel({ hostKey: sshKeys().public });
         assert.equal(await exchange(port, "secret layers"), "");
         assert.deepEqual(wanted, []);
         assert.match(warnings.join(), /cannot be reached over SSH: .*[Hh]ost/);
     });
 
     it("says so when the machine does not take its key, and shows none", async () => {
-        const port = await tunnel({ privateKey: keys().private });
+        const port = await tunnel({ privateKey: sshKeys().private });
         assert.equal(await exchange(port, "layers"), "");
         assert.match(warnings.join(), /cannot be reached over SSH/);
         assert.doesNotMatch(warnings.join(), /PRIVATE KEY/);

@@ -6,10 +6,9 @@ import { Server, utils, type AuthContext, type Connection } from "ssh2";
 import { commandProvider } from "../../../../plugins/command/provider";
 import type { Values } from "../../../../plugins/lib";
 import { ProviderHarness, Secret } from "../../../support/provider-harness";
+import { sshKeys } from "../../../support/ssh-keys";
 
 const type = "command:remote:Command";
-
-const keyPair = (): { private: string; public: string } => utils.generateKeyPairSync("ed25519") as never;
 
 interface Recorded {
     command: string;
@@ -94,8 +93,8 @@ class Machine {
 
 describe("command plugin, remote.Command", function () {
     this.timeout(20_000);
-    const host = keyPair();
-    const operator = keyPair();
+    const host = sshKeys();
+    const operator = sshKeys();
     const agent = process.env.SSH_AUTH_SOCK;
     let machine: Machine;
     let harness: ProviderHarness;
@@ -165,7 +164,7 @@ describe("command plugin, remote.Command", function () {
     it("refuses another host key at once, without a retry and without a command", async () => {
         const started = Date.now();
         await assert.rejects(
-            make({ connection: connection({ hostKey: keyPair().public }), create: "echo hello" }),
+            make({ connection: connection({ hostKey: sshKeys().public }), create: "echo hello" }),
             /host key does not match connection\.hostKey: expected ssh-ed25519 SHA256:.*got SHA256:/,
         );
         assert.ok(Date.now() - started < 2000);
