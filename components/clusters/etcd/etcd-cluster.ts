@@ -76,6 +76,8 @@ export class EtcdCluster extends pulumi.ComponentResource {
         { current: pulumi.Output<string>; next: pulumi.Output<string> }
     >;
     private readonly gates: command.remote.Command[];
+    /** All users are known to etcd, those of earlier generations, too. */
+    private readonly known: command.remote.Command;
     private readonly child: pulumi.CustomResourceOptions;
 
     /** @throws pulumi.InputPropertiesError that names every argument that cannot be used. */
@@ -112,8 +114,8 @@ export class EtcdCluster extends pulumi.ComponentResource {
         this.caPem = this.certificates.bundles.clients;
         this.gates = members.map((machine) => this.member(machine).gate);
         // Members and other machines do not wait for it: a node that has the turn must not wait for one that wants it.
-        const access = this.access("access", true, this.gates);
-        this.operators = this.operatorsAccess(access);
+        this.known = this.access("access", true, this.gates);
+        this.operators = this.operatorsAccess(this.known);
         this.registerOutputs({ endpoints: this.endpoints, caPem: this.caPem });
     }
 
@@ -158,7 +160,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
             },
             { ...this.child, dependsOn: gates },
         );
-        return [plan, this.access("access-rest", false, [...gates, plan])];
+        return [plan, this.access("access-rest", false, [...gates, this.known, plan])];
     }
 
     /** The certificate that ends first, of those that there are by then: to be called once, last. */
