@@ -15,6 +15,10 @@ local json = require("cjson.safe")
 -- watch that told nothing.
 local patience, most, shown, pause = 5, 5000, 20, 100
 
+-- HAProxy's own client stops in the middle of an answer that is longer than some buffers (2.6.12). So entries are asked
+-- for in pages that fit into one, and the section between puts this status in the place of what does not.
+local page, too_long = 40, 507
+
 local token = nil
 
 local function headers_for(path)
@@ -93,53 +97,90 @@ local function report(service, answer)
     service.left_out = answer.left_out
 end
 
--- All keys of the service, with more that is to be said of them.
-local function keys_of(service, more)
-    local prefix = service.entries.prefix
-    more.key = base64.encode(prefix)
-    more.range_end = base64.encode(prefix:sub(1, -2) .. string.char(prefix:byte(-1) + 1))
-    return more
+local function end_of(prefix)
+    return base64.encode(prefix:sub(1, -2) .. string.char(prefix:byte(-1) + 1))
 end
 
--- What there is.
-local function look(service)
-    -- Should there be more than can be looked at, those that came last are not.
-    local body = keys_of(service, { limit = most, sort_target = "CREATE", sort_order = "ASCEND" })
-    local status, said
-    for _ = 1, 2 do
+-- Asks as a user, once more if its token is not known any more. Returns the status and what was said; or nil, the kind of
+-- error and what is to be said of it.
+local function known_question(path, body)
+    for attempt = 1, 2 do
         if not token then
             local done, kind, text = authenticate()
             if not done then
                 return nil, kind, text
             end
         end
-        status, said = question("/v3/kv/range", body)
-        local lost = status ~= 200 and error_of(said)
-        if not lost or not (lost:match("auth token") or lost:match("user name is empty") or lost:match("auth store")) then
-            break
+        local status, said = question(path, body)
+        if status == 200 or status == too_long then
+            return status, said
+        end
+        local lost = error_of(said)
+        if attempt == 2 or not (lost:match("auth token") or lost:match("user name is empty") or lost:match("auth store")) then
+            return failure(status, said)
         end
         token = nil
     end
-    if status ~= 200 then
-        return failure(status, said)
-    end
-    local revision = type(said) == "table" and type(said.header) == "table" and tonumber(said.header.revision)
-    if not revision then
-        return nil, "answer", "an answer without a revision"
-    end
-    local found = {}
-    for _, each in ipairs(type(said.kvs) == "table" and said.kvs or {}) do
-        local key, value = base64.decode(each.key), base64.decode(each.value or "")
-        if not key or not value then
-            return nil, "answer", "an answer that makes no sense: a key is no base64"
+end
+
+-- All entries, as they were at one moment: {revision, count, entries, long = {keys}}; or nil, the kind of error and what is
+-- to be said of it.
+local function read_all(prefix)
+    local all = { entries = {}, long = {} }
+    local from, limit, more = prefix, page, true
+    while more and #all.entries < most do
+        local body = { key = base64.encode(from), range_end = end_of(prefix), limit = limit, revision = all.revision }
+        local status, said, text = known_question("/v3/kv/range", body)
+        if status == too_long and limit == 1 then
+            -- No instance's; its name is enough.
+            body.keys_only = true
+            status, said, text = known_question("/v3/kv/range", body)
         end
-        table.insert(found, { key = key, value = value })
+        if not status then
+            return nil, said, text
+        elseif status == too_long and limit == 1 then
+            return nil, "answer", "an entry has too long a key"
+        elseif status == too_long then
+            limit = 1
+        else
+            if type(said) ~= "table" or type(said.header) ~= "table" or not tonumber(said.header.revision) then
+                return nil, "answer", "an answer without a revision"
+            end
+            all.revision = all.revision or said.header.revision
+            all.count = all.count or tonumber(said.count) or 0
+            for _, each in ipairs(type(said.kvs) == "table" and said.kvs or {}) do
+                local key, value = base64.decode(each.key), base64.decode(each.value or "")
+                if not key or not value then
+                    return nil, "answer", "an answer that makes no sense: a key is no base64"
+                end
+                if body.keys_only then
+                    table.insert(all.long, key)
+                    limit = page
+                else
+                    table.insert(all.entries, { key = key, value = value })
+                end
+                from = key .. "\0"
+            end
+            more = said.more == true
+        end
+    end
+    return all
+end
+
+-- What there is.
+local function look(service)
+    local all, kind, text = read_all(service.entries.prefix)
+    if not all then
+        return nil, kind, text
     end
     service.read = service.read or entries.reader(service.entries)
-    local answer = service.read(found)
-    answer.unusable = math.max(tonumber(said.count) or 0, #found) - #answer.wanted
+    local answer = service.read(all.entries)
+    for _, key in ipairs(all.long) do
+        answer.left_out[key] = "it is too long"
+    end
+    answer.unusable = all.count - #answer.wanted
     report(service, answer)
-    service.revision = revision
+    service.revision = tonumber(all.revision)
     return answer
 end
 
@@ -153,7 +194,9 @@ local function watch_from(service, revision)
         return nil
     end
     local path = "/v3/watch"
-    local text = json.encode({ create_request = keys_of(service, { start_revision = tostring(revision) }) })
+    local prefix = service.entries.prefix
+    local create = { key = base64.encode(prefix), range_end = end_of(prefix), start_revision = tostring(revision) }
+    local text = json.encode({ create_request = create })
     local head = { string.format("POST %s HTTP/1.0", path), "Host: etcd", "Content-Length: " .. #text }
     for name, value in pairs(headers_for(path)) do
         table.insert(head, name .. ": " .. value)

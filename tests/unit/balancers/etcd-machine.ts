@@ -122,6 +122,7 @@ export class EtcdMachine extends RoutedMachine {
             '/apps/webapp/"\n    bind :1': "x",
             "/apps/webapp/webapp@10.service": "'\"$(touch /tmp/poisoned) {{ . }}",
             "/apps/webapp/webapp@11.service": `webapp-11 ${this.hosts[2]}:9002`, // webapp-2's
+            "/apps/webapp/webapp@12.service": "x".repeat(100_000),
         };
     }
 
