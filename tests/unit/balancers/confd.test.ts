@@ -38,8 +38,9 @@ describe("the configuration of a balancer for etcd", function () {
                     ...configuration.units.flatMap(({ check }) =>
                         check === undefined ? [] : [check.map((each) => `'${each}'`).join(" ")],
                     ),
-                    "for script in /usr/local/lib/gatehouse/confd-run /usr/local/lib/gatehouse/haproxy-refresh; do",
-                    "! [ -e $script ] || sh -n $script; done",
+                    "refresh=/usr/local/lib/gatehouse/haproxy-refresh; ! [ -e $refresh ] || sh -n $refresh",
+                    "runner=/usr/local/lib/gatehouse/confd-run",
+                    "! [ -e $runner ] || python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' $runner",
                 ].join("\n"),
             ]);
             assert.equal(code, 0, output);
