@@ -105,8 +105,9 @@ export class EtcdLab extends pulumi.ComponentResource implements Lab {
         });
         this.machines = pulumi.all(this.nodes.map(({ machine }) => summariseMachine(machine)));
         // Said when it is there.
-        this.cluster = this.store.operators.apply(() => summariseStore(config, pulumi.getStack()));
-        this.cluster = pulumi.unsecret(this.cluster);
+        this.cluster = pulumi.unsecret(
+            this.store.operators.apply(() => summariseStore(config, pulumi.getStack())),
+        );
         this.environment = this.operatorsEnvironment(password);
         this.snapshots = snapshotAccess({
             systems: ["etcd"],

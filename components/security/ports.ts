@@ -42,6 +42,7 @@ export const ports = {
     http: one(80, "HAProxy, HTTP", ["public"]),
     https: one(443, "HAProxy, HTTPS", ["public"]),
     haproxyStats: one(1936, "HAProxy, statistics and metrics", ["operators"]),
+    etcdBalancerStats: one(8888, "HAProxy of the etcd lab, statistics and metrics", ["operators"]),
 
     consulServer: one(8300, "Consul, server RPC", ["peers"]),
     consulGossip: one(8301, "Consul, gossip", ["peers"], both),

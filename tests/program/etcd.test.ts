@@ -168,7 +168,7 @@ describe("the program as the etcd lab", function () {
 
     it("says what its store must not lose, and refuses that", async () => {
         const cluster = first.outputs["cluster"]?.value;
-        assert.deepEqual(cluster, { lab: "etcd", stack: "test", subnet: "10.225.0.0/24" });
+        assert.deepEqual(cluster, { lab: "etcd", stack: "test", subnet: "10.225.0.0/24", passwords: 1 });
         await assert.rejects(
             update({ network: { subnet: "10.9.0.0/24" } }, { cluster }),
             /gatehouse:network\.subnet: 10\.9\.0\.0\/24, but the machines are in 10\.225\.0\.0\/24/,

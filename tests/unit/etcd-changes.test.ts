@@ -37,6 +37,21 @@ describe("changes of an etcd cluster", () => {
         assert.match(problem!.message, /^etcd, but the stack is the lab routed: /);
     });
 
+    it("refuse passwords that etcd does not know when the machines come with them", () => {
+        const to = (rotation: number) => refusals({ passwords: { rotation } })["passwords.rotation"];
+        assert.equal(to(2), undefined);
+        assert.match(to(3)!, /generation 1 are in use, .*one by one, each with an up, 2 first$/);
+        const before = configOf({ passwords: { rotation: 4 } });
+        assert.ok(before.lab === "etcd");
+        const [problem] = unsafeChanges(summariseStore(before, "etcd"), configOf({}), "etcd");
+        assert.match(
+            problem!.message,
+            /^1, but passwords of generation 4 .*set it to 4, or to 5 for new ones$/,
+        );
+        // An earlier version of the lab did not say.
+        assert.deepEqual(unsafeChanges({ lab: "etcd" }, configOf({}), "etcd"), []);
+    });
+
     it("allow everything else, fewer members as well: they leave one by one", () => {
         assert.deepEqual(
             refusals({ members: { count: 1 }, webapp: { count: 1 }, certificates: { rotation: 2 } }),

@@ -1,9 +1,10 @@
+import { ports } from "../../security/ports";
 import type { EtcdBalancerArgs } from "../etcd-balancer";
 import { confdAsset } from "./files";
 import { eventsSections } from "./events-cfg";
 
 /** HAProxy's ports on the machine, on all of its addresses. */
-export const etcdBalancerPorts = { http: 80, stats: 8888 } as const;
+export const etcdBalancerPorts = { http: ports.http.from, stats: ports.etcdBalancerStats.from } as const;
 
 /** What differs from one form of discovery to the other. One that begins a line of its own may be empty. */
 export interface DiscoverySections {

@@ -227,8 +227,8 @@ def patiently(member, attempt, remedy):
 
 def prepare(member):
     remedy = (
-        "See whether etcd.service runs on the other members (systemctl status etcd.service). If none of them has its data "
-        "any more, the lab has to be made anew (make down, make up) and its newest snapshot restored."
+        "See whether etcd.service runs on the other members (systemctl status etcd.service). If most of them have lost "
+        "their data, a snapshot brings them back, also while they wait: make restore INTO=running (docs/snapshots.md)."
     )
     member.configure(*patiently(member, member.decide, remedy))
 

@@ -110,7 +110,7 @@ describe("an etcd member on a machine", function () {
         await machine.inside("rm", "-rf", "/var/lib/etcd/member");
         await assert.rejects(
             machine.configure(configuration({ patience: 2 })),
-            /etcd\.service[^]*node-1 has no data, and it is the only member: still so after 2 s\. See whether[^]*make down, make up/,
+            /etcd\.service[^]*node-1 has no data, and it is the only member: still so after 2 s\. See whether[^]*make restore INTO=running/,
         );
     });
 });
