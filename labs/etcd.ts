@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
@@ -9,7 +11,7 @@ import { etcdBalancer, etcdBalancerPorts } from "../components/balancers/etcd-ba
 import { BaseImages } from "../components/base-images";
 import { EtcdCluster } from "../components/clusters/etcd/etcd-cluster";
 import { nodeAddress } from "../components/clusters/node";
-import { joinConfigurations, type NodeConfiguration } from "../components/clusters/node-files";
+import { joinConfigurations, type NodeConfiguration, type NodeFile } from "../components/clusters/node-files";
 import { RollingNode } from "../components/clusters/roll";
 import { etcdSnapshots, nodeSnapshots } from "../components/clusters/snapshots";
 import { httpReady } from "../components/containers/ready";
@@ -23,6 +25,7 @@ import { imageReference } from "../toolchain/images";
 import { etcd as needs } from "../toolchain/labs.json";
 import { type StoreSummary, summariseStore } from "./etcd-changes";
 import { etcdReadme, etcdTopology } from "./etcd-pages";
+import { operatorsEnvironment } from "./etcd-operators";
 import type { JobSummary, Lab, MachineSummary } from "./lab";
 import { endpointUrl, summariseMachine } from "./outputs";
 import { type SnapshotAccess, snapshotAccess } from "./snapshot-access";
@@ -108,7 +111,7 @@ export class EtcdLab extends pulumi.ComponentResource implements Lab {
         this.cluster = pulumi.unsecret(
             this.store.operators.apply(() => summariseStore(config, pulumi.getStack())),
         );
-        this.environment = this.operatorsEnvironment(password);
+        this.environment = operatorsEnvironment(this.store.operators, { user: statsUser, password });
         this.snapshots = snapshotAccess({
             systems: ["etcd"],
             ...config.snapshots,
@@ -230,7 +233,7 @@ export class EtcdLab extends pulumi.ComponentResource implements Lab {
                         deregisterDelay: seconds(registration.shutdownDelay),
                     }),
                 );
-            return this.worker(machine, machineMetadata(metadata), units);
+            return this.worker(machine, this.store.clientFiles(machine), machineMetadata(metadata), units);
         });
     }
 
@@ -238,12 +241,14 @@ export class EtcdLab extends pulumi.ComponentResource implements Lab {
         const { webapp, balancer, discovery, interval, network } = this.config;
         const { guard, maxServers } = balancer;
         const [machine] = this.having("balancer");
+        const files = this.store.clientFiles(machine!);
         const configuration = pulumi
-            .all([nodeAddress(machine!), pulumi.output(this.store.account("balancer")), password])
-            .apply(([node, etcd, statsPassword]) =>
+            .all([nodeAddress(machine!), pulumi.output(this.store.account("balancer")), password, files])
+            .apply(([node, etcd, statsPassword, known]) =>
                 etcdBalancer({
                     node,
                     etcd,
+                    etcdFiles: digestOf(known),
                     application: {
                         name: webapp.name,
                         ports: { from: webapp.port, to: webapp.port + webapp.perMachine - 1 },
@@ -262,21 +267,22 @@ export class EtcdLab extends pulumi.ComponentResource implements Lab {
                     },
                 }),
             );
-        return this.worker(machine!, configuration);
+        return this.worker(machine!, files, configuration);
     }
 
     /** A machine of the cluster that is no member of etcd. */
     private worker(
         machine: Machine,
+        files: pulumi.Input<NodeFile[]>,
         ...parts: pulumi.Input<NodeConfiguration>[]
     ): { name: string; gate: RollingNode["gate"] } {
-        const files = this.store.clientFiles(machine).apply((all) => ({ files: all, units: [] }));
+        const own = pulumi.output(files).apply((all): NodeConfiguration => ({ files: all, units: [] }));
         const node = new RollingNode(
             machine.name,
             {
                 machine,
                 configuration: pulumi.secret(
-                    pulumi.all([files, ...parts]).apply((all) => joinConfigurations(...all)),
+                    pulumi.all([own, ...parts]).apply((all) => joinConfigurations(...all)),
                 ),
                 roll: this.store.clientRoll(),
             },
@@ -284,21 +290,10 @@ export class EtcdLab extends pulumi.ComponentResource implements Lab {
         );
         return { name: machine.name, gate: node.gate };
     }
+}
 
-    private operatorsEnvironment(password: pulumi.Output<string>): pulumi.Output<Record<string, string>> {
-        return pulumi.secret(
-            pulumi
-                .all([this.store.operators, password])
-                .apply(([etcd, statsPassword]): Record<string, string> => ({
-                    ETCDCTL_ENDPOINTS: etcd.endpoint,
-                    ETCDCTL_USER: etcd.user,
-                    ETCDCTL_PASSWORD: etcd.password,
-                    GATEHOUSE_ETCD_CA: etcd.caPem,
-                    GATEHOUSE_ETCD_CERT: etcd.certificatePem,
-                    GATEHOUSE_ETCD_KEY: etcd.keyPem,
-                    HAPROXY_STATS_USER: statsUser,
-                    HAPROXY_STATS_PASSWORD: statsPassword,
-                })),
-        );
-    }
+/** Of what is in files; a key's digest is no secret. */
+function digestOf(files: readonly NodeFile[]): string {
+    const content = files.map((file) => file.content).join("\0");
+    return createHash("sha256").update(content).digest("hex").slice(0, 16);
 }

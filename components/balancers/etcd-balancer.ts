@@ -23,6 +23,11 @@ export interface EtcdBalancerArgs {
     node: NodeAddress;
     /** As a user that may read what is below `/apps/`. */
     etcd: EtcdClient;
+    /**
+     * Another text when the files that `etcd` names have other contents, a digest for instance: who has read them reads them
+     * again then. Letters and digits. Default: they stay as they are.
+     */
+    etcdFiles?: string;
     application: {
         /** As it registers: `/apps/<name>/<name>@<n>.service`. */
         name: string;

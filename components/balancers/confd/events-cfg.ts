@@ -18,6 +18,8 @@ export function eventsSections(args: EtcdBalancerArgs): DiscoverySections {
     const { application, etcd } = args;
     const settings = entriesSettings(args);
     return {
+        // It has read the certificate, and does so again with another configuration.
+        files: args.etcdFiles === undefined ? "" : `    # etcd's files: ${args.etcdFiles}`,
         level: "err",
         module: [
             "    # What it is told is below; the guard's helpers put it into this file. Another version of it is another configuration.",

@@ -42,8 +42,9 @@ export function prefixOf({ application }: EtcdBalancerArgs): string {
 }
 
 /** confd's own settings. Has a secret. */
-export function confdToml({ etcd, discovery, intervalSeconds = 20 }: EtcdBalancerArgs): string {
-    return toml({
+export function confdToml({ etcd, etcdFiles, discovery, intervalSeconds = 20 }: EtcdBalancerArgs): string {
+    const files = etcdFiles === undefined ? "" : `# The files below: ${etcdFiles}\n`;
+    return `${files}${toml({
         backend: "etcd",
         confdir: confdFolder,
         // Read anew after each change, or as the document does it.
@@ -52,7 +53,7 @@ export function confdToml({ etcd, discovery, intervalSeconds = 20 }: EtcdBalance
         prefix: "/",
         scheme: "https",
         ...members(etcd),
-    });
+    })}`;
 }
 
 function members(etcd: EtcdClient): Record<string, TomlValue> {

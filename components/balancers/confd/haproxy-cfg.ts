@@ -8,6 +8,8 @@ export const etcdBalancerPorts = { http: ports.http.from, stats: ports.etcdBalan
 
 /** What differs from one form of discovery to the other. One that begins a line of its own may be empty. */
 export interface DiscoverySections {
+    /** A comment that changes with etcd's files, in `global`. */
+    files: string;
     /** Of HAProxy's own messages, in `global`. */
     level: "info" | "err";
     module: string;
@@ -27,6 +29,7 @@ export interface DiscoverySections {
 
 /** Servers are filled in on the machine by `haproxy-entries`. */
 const rendered: DiscoverySections = {
+    files: "",
     level: "info",
     module: "",
     state: "global",

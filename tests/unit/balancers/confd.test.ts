@@ -96,6 +96,18 @@ describe("the configuration of a balancer for etcd", function () {
         assert.deepEqual(changed({ stats: { ...account, user: "x" } }), [
             "/etc/confd/haproxy.cfg reload haproxy.service",
         ]);
+        // confd, which has read them, alone.
+        assert.deepEqual(changed({ etcdFiles: "0123" }), ["/etc/confd/confd.toml restart confd.service"]);
+        const lua = (etcdFiles: string) => files({ discovery: "events", etcdFiles });
+        assert.deepEqual(
+            [...lua("4567")]
+                .filter(([path, content]) => lua("0123").get(path) !== content)
+                .map(([path]) => path),
+            [
+                "/etc/haproxy/bootstrap.cfg reload haproxy.service",
+                "/etc/confd/haproxy.cfg reload haproxy.service",
+            ],
+        );
         assert.deepEqual(changed({ excluded: ["10.219.0.99"] }), [
             "/etc/confd/entries.json reload haproxy.service",
         ]);
