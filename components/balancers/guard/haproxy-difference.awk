@@ -41,6 +41,11 @@ function make(key, server, address, arguments) {
         (arguments ~ / check / ? ";enable health " key : "") ";enable server " key
 }
 
+# HAProxy 2.6 makes no server with a cookie of its own while it runs.
+function static(key) {
+    return fresh[key] " " ~ / cookie /
+}
+
 function settings(given) {
     sub(/^[ \t]*default-server[ \t]+/, "", given)
     return given " "
@@ -110,9 +115,14 @@ END {
             missing[key] = 1
         }
     }
+    for (key in missing) {
+        if (static(key)) {
+            urgent = 1
+        }
+    }
     waits = urgent && !blocked # the reload brings all that is missing
     for (key in missing) {
-        if (waits || !(proxyOf[key] in exists) || proxyOf[key] in filled) {
+        if (waits || !(proxyOf[key] in exists) || proxyOf[key] in filled || static(key)) {
             continue
         }
         lazy = 1

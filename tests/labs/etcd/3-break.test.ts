@@ -17,6 +17,10 @@ describe("etcd lab: what may happen", function () {
     /** Something that happens while visitors ask the balancer and somebody writes to etcd. */
     const underBoth = (action: (writes: Writes) => Promise<unknown>): Promise<unknown> =>
         lab.losesNothing(() => withWrites(lab, action));
+    const servers = async (): Promise<number> => {
+        const text = await lab.on("balancer-1", "cat", "/run/haproxy/haproxy.cfg");
+        return text.match(/^ +server webapp-\d+ /gm)?.length ?? 0;
+    };
     const everyMember = (): Promise<unknown> =>
         eventually("all three are back", async () => assert.equal((await lab.members()).length, 3), {
             within: 60,
@@ -125,12 +129,16 @@ describe("etcd lab: what may happen", function () {
             const name = `webapp@${5000 + index}.service`;
             return `put /apps/webapp/${name} "webapp-${5000 + index} ${address}${index % 255}:9000"`;
         });
+        // That they all go at once is doubted, for a minute unless told otherwise.
+        await lab.losesNothing(() => lab.change({ balancer: { guard: { hold: "2s" } } }));
         await lab.losesNothing(async () => {
             for (let from = 0; from < puts.length; from += 100) {
                 await lab.etcdctl(["txn"], { input: `\n${puts.slice(from, from + 100).join("\n")}\n\n\n` });
             }
+            await eventually("HAProxy has as many as it may", async () => assert.equal(await servers(), 64));
             await lab.answers("webapp-1 webapp-2");
             await lab.etcdctl(["del", "--prefix", "/apps/webapp/webapp@5"]);
+            await eventually("HAProxy has forgotten them", async () => assert.equal(await servers(), 2));
         });
     });
 });

@@ -104,6 +104,24 @@ function testDifference(awk: Awk): void {
         );
     });
 
+    it("leaves a new server with a cookie of its own to a reload, and takes others out meanwhile", async () => {
+        const cookie = (text: string): string => text.replace(/^( +server (\S+) \S+)/gm, "$1 cookie $2");
+        const running = cookie(two);
+        assert.deepEqual(await difference(running, cookie(section("web", 3, ["a", "b", "c"]))), {
+            lines: ["urgent"],
+            runtime: [],
+        });
+        assert.deepEqual(await difference(running, cookie(section("web", 2, ["a", "c"]))), {
+            lines: ["now set server web/b state maint", "urgent"],
+            runtime: ["out web/b"],
+        });
+        const reloadFailed = { blocked: "1" };
+        assert.deepEqual(await difference(running, cookie(section("web", 2, ["a", "c"])), [], reloadFailed), {
+            lines: ["now set server web/b state maint", "urgent"],
+            runtime: ["out web/b"],
+        });
+    });
+
     it("leaves a server in that was made, takes it out and puts it back like any other", async () => {
         const made = `in web/c ${server("c")}`;
         const three = section("web", 3, ["a", "b", "c"]);

@@ -116,7 +116,8 @@ export class Scene {
 
 export function assertNoneFailed(report: LoadReport): void {
     assert.equal(report.failed, 0, JSON.stringify(report, undefined, 2));
-    assert.ok(report.requests > 100, `only ${report.requests} requests were sent`);
+    // What is under test may be over within half a second.
+    assert.ok(report.requests > 30, `only ${report.requests} requests were sent`);
 }
 
 /** A port that somebody else holds, until it is released. */
