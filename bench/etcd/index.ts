@@ -18,15 +18,12 @@ export const etcd: Plan<EtcdLab> = {
     measures: {
         memory: async (lab) => ({ figures: await measureMemory(lab.stack) }),
         commits: async (lab, { short }) => ({
-            figures: await measureCommits(
-                lab,
-                short ? { seconds: 5, writes: 20 } : { seconds: 60, writes: 1000 },
-            ),
+            figures: await measureCommits(lab, short ? 20 : 2000),
         }),
         rolling: async (lab) => ({ figures: [await measureRolling(lab)] }),
         propagation: async (lab, { short }) => ({
             figures: await measurePropagation(lab, [
-                { discovery: "interval", trials: short ? 1 : 12, settleMs: intervalMs + 2000 },
+                { discovery: "interval", trials: short ? 1 : 8, settleMs: intervalMs + 2000 },
                 { discovery: "watch", trials: short ? 3 : 60, settleMs: 1000 },
                 { discovery: "events", trials: short ? 3 : 60, settleMs: 1000 },
             ]),
