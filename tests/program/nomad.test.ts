@@ -13,6 +13,7 @@ import {
     type Registered,
     type Run,
 } from "../support/mocks";
+import { assertSecretsMarked } from "./expectations";
 import { computed } from "./providers";
 
 /** All of a lab with one machine: type and name. A name is a resource's identity: changing one replaces it. */
@@ -130,14 +131,7 @@ describe("the program as the nomad lab", function () {
     it("keeps secrets out of every input that is not secret", () => {
         const holders = update.resources.filter(({ inputs }) => secretsIn(inputs).length > 0);
         assert.ok(holders.length >= 3, "the machine, its connections and HAProxy's settings hold secrets");
-        for (const { urn, inputs, secretInputs } of holders) {
-            for (const path of secretsIn(inputs)) {
-                assert.ok(
-                    secretInputs.some((secret) => path === secret || path.startsWith(`${secret}.`)),
-                    `${urn}: ${path} holds a secret openly`,
-                );
-            }
-        }
+        holders.forEach(assertSecretsMarked);
     });
 
     it("gives user data no secret but the machine's own host key", () => {

@@ -17,6 +17,7 @@ import {
     type Registered,
     type Run,
 } from "../support/mocks";
+import { assertSecretsMarked, ofEach } from "./expectations";
 import { computed } from "./providers";
 
 const servers = ["server-1", "server-2", "server-3"];
@@ -80,10 +81,6 @@ const expected: Record<string, string[]> = {
     ],
     "tls:index/selfSignedCert:SelfSignedCert": ofEach([...generations(), "snapshots"], "certificate"),
 };
-
-function ofEach(names: string[], ...suffixes: string[]): string[] {
-    return names.flatMap((name) => suffixes.map((suffix) => `${name}-${suffix}`));
-}
 
 /** Consul's clients fetch their certificates from the servers. */
 function certified(): string[] {
@@ -162,14 +159,7 @@ describe("the program as the routed lab", function () {
         it(`keeps secrets out of every input and output that is not secret, in ${kind}`, () => {
             const holders = run().resources.filter(({ inputs }) => secretsIn(inputs).length > 0);
             assert.ok(kind === "a preview" || holders.length > 30, `${holders.length} hold secrets`);
-            for (const { urn, inputs, secretInputs } of holders) {
-                for (const path of secretsIn(inputs)) {
-                    assert.ok(
-                        secretInputs.some((secret) => path === secret || path.startsWith(`${secret}.`)),
-                        `${urn}: ${path} holds a secret openly`,
-                    );
-                }
-            }
+            holders.forEach(assertSecretsMarked);
             const secrets = Object.entries(run().outputs).filter(([, { secret }]) => secret);
             assert.deepEqual(
                 secrets.map(([name]) => name),

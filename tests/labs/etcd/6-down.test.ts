@@ -1,6 +1,5 @@
-import * as assert from "node:assert/strict";
-
 import { lab } from "../../support/etcd-lab";
+import { leavesNothing } from "../../support/nothing-left";
 
 describe("etcd lab: down", function () {
     this.timeout("10m");
@@ -8,10 +7,5 @@ describe("etcd lab: down", function () {
     before("bring it up", () => lab.ensureUp());
     after("remove what is left", () => lab.stack.startAfresh());
 
-    it("leaves nothing", async () => {
-        await lab.stack.must("down");
-        lab.forget();
-        assert.deepEqual(await lab.stack.inventory(), { containers: [], networks: [], volumes: [] });
-        assert.deepEqual(lab.stack.stateFiles(), []);
-    });
+    it("leaves nothing", () => leavesNothing(lab));
 });

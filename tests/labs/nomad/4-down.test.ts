@@ -3,6 +3,7 @@ import * as assert from "node:assert/strict";
 import { cachedImages } from "../../support/docker";
 import { request } from "../../support/http";
 import { lab } from "../../support/nomad-lab";
+import { leavesNothing } from "../../support/nothing-left";
 
 describe("nomad lab: down", function () {
     this.timeout("5m");
@@ -13,11 +14,7 @@ describe("nomad lab: down", function () {
         const urls = Object.values(lab.outputs.urls);
         const images = await cachedImages();
 
-        await lab.stack.must("down");
-        lab.forget();
-
-        assert.deepEqual(await lab.stack.inventory(), { containers: [], networks: [], volumes: [] });
-        assert.deepEqual(lab.stack.stateFiles(), []);
+        await leavesNothing(lab);
         for (const url of urls) {
             await assert.rejects(request(url), /ECONNREFUSED/, `${url} still answers`);
         }
