@@ -1,6 +1,6 @@
 import type { FirstToEnd } from "../components/security/expiry";
 import { type EtcdSettings, etcdNodes, suitable } from "../settings/etcd";
-import { renderLabReadme } from "./readme";
+import { certificateLine, renderLabReadme } from "./readme";
 import { renderTopology, type TopologyEdge } from "./topology";
 
 /** How HAProxy learns of instances. */
@@ -49,18 +49,13 @@ export function etcdTopology(settings: EtcdSettings, urls: Record<string, string
 }
 
 /** The stack's page in Pulumi's console. */
-export function etcdReadme(
-    urls: Record<string, string>,
-    topology: string,
-    { name, expires, renewedFrom }: FirstToEnd,
-): string {
+export function etcdReadme(urls: Record<string, string>, topology: string, certificate: FirstToEnd): string {
     const page = renderLabReadme("etcd", urls, topology, {
         webapp: "the web application: units that announce themselves in etcd",
         haproxyStats: "HAProxy's statistics; user and password are in the `environment` output",
         etcd: "the first member: certificates, users and passwords are in the `environment` output",
     });
-    const day = (time: string) => time.slice(0, 10);
-    return `${page}\nOf the certificates, ${name} ends first, on ${day(expires)}; \`up\` renews it from ${day(renewedFrom)} on.\n`;
+    return `${page}\n${certificateLine(certificate)}\n`;
 }
 
 function describe(metadata: Record<string, string>): string {

@@ -1,4 +1,5 @@
 import type { Propagation, Span } from "../components/balancers/propagation";
+import type { FirstToEnd } from "../components/security/expiry";
 
 /** The stack's page in Pulumi's console: what each address shows, and the diagram. */
 export function renderLabReadme(
@@ -22,6 +23,12 @@ export function renderLabReadme(
         "",
         ...more,
     ].join("\n");
+}
+
+/** When the first of the certificates ends, for such a page. */
+export function certificateLine({ name, expires, renewedFrom }: FirstToEnd): string {
+    const day = (time: string) => time.slice(0, 10);
+    return `Of the certificates, ${name} ends first, on ${day(expires)}; \`up\` renews it from ${day(renewedFrom)} on.`;
 }
 
 /** How long an instance that goes may still get requests, for such a page. */

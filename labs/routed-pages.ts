@@ -1,6 +1,6 @@
 import type { FirstToEnd } from "../components/security/expiry";
 import type { RoutedNode } from "../settings/routed";
-import { renderLabReadme } from "./readme";
+import { certificateLine, renderLabReadme } from "./readme";
 import { renderTopology, type TopologyEdge, type TopologyNode } from "./topology";
 
 /** What the diagram tells beside the machines. */
@@ -66,7 +66,7 @@ export function routedTopology({ nodes, instances, urls }: RoutedTopologyArgs): 
 export function routedReadme(
     urls: Record<string, string>,
     topology: string,
-    { name, expires, renewedFrom }: FirstToEnd,
+    certificate: FirstToEnd,
 ): string {
     const byHost = "`curl -H 'Host: helloworld.service'`";
     // Browsers take every name below localhost for this computer.
@@ -79,8 +79,7 @@ export function routedReadme(
         nomad: "Nomad, likewise",
         dashboard: "a counter that two Envoy sidecars connect",
     });
-    const day = (time: string) => time.slice(0, 10);
-    return `${page}\nOf the certificates, ${name} ends first, on ${day(expires)}; \`up\` renews it from ${day(renewedFrom)} on.\n`;
+    return `${page}\n${certificateLine(certificate)}\n`;
 }
 
 /** Each machine with its agents and its balancer. */

@@ -1,5 +1,7 @@
 import { z } from "zod";
 
+import { satisfies } from "../components/applications/metadata";
+import { shortestLease } from "../components/clusters/etcd/member";
 import type { Problem } from "../config-errors";
 import { etcd as place } from "../toolchain/labs.json";
 import { certificateSettings, endlessRenewal, rotation } from "./certificates";
@@ -26,9 +28,6 @@ const reservedGroups: Record<string, string> = {
     etcd: "is what the members are called (etcd-1); choose another name",
     balancer: "is what the balancer is called (balancer-1); choose another name",
 };
-
-/** A lease is renewed at every third of it, and a renewal may take two attempts of half a second each. */
-const shortestLease = 3;
 
 /** Settings of the `etcd` lab. */
 export const etcdSettings = z.strictObject({
@@ -178,9 +177,7 @@ export function etcdNodes({ members, machines }: Pick<EtcdSettings, "members" | 
 /** The machines that the application may run on. */
 export function suitable({ machines, webapp, members }: EtcdSettings): EtcdNode[] {
     return etcdNodes({ machines, members }).filter(
-        ({ role, metadata }) =>
-            role === "application" &&
-            Object.entries(webapp.requires).every(([key, value]) => metadata[key] === value),
+        ({ role, metadata }) => role === "application" && satisfies(metadata, webapp.requires),
     );
 }
 

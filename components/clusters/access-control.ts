@@ -1,10 +1,10 @@
-import * as command from "@pulumi/command";
+import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 
 import type { Machine } from "../machines/machine";
 import type { ClusterTokens } from "../security/tokens";
 import { type AclOptions, consulAcl, consulAclCommand } from "./consul-acl";
-import { onMachine } from "./node-script";
+import { ensure } from "./ensure";
 import { nomadBootstrap } from "./nomad-acl";
 
 export interface AccessControlArgs {
@@ -59,24 +59,4 @@ function consulInput({ datacenter, tokens, nomadCaPem }: AccessControlArgs, opti
                 options,
             ),
         );
-}
-
-/** A command on a server that makes something true, as often as it runs. */
-function ensure(
-    name: string,
-    server: Machine,
-    input: pulumi.Output<{ create: string; stdin: string }>,
-    opts: pulumi.CustomResourceOptions,
-): command.remote.Command {
-    return new command.remote.Command(
-        name,
-        {
-            ...onMachine(server),
-            // The command holds no secret, but comes with one.
-            create: pulumi.unsecret(input.create),
-            stdin: pulumi.secret(input.stdin),
-            triggers: [server.instanceId],
-        },
-        opts,
-    );
 }

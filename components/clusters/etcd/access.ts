@@ -1,9 +1,10 @@
-import * as command from "@pulumi/command";
+import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 
 import type { Machine } from "../../machines/machine";
 import { type ArgumentProblem, refuseArguments } from "../../security/arguments";
-import { onMachine, scriptProgram } from "../node-script";
+import { ensure } from "../ensure";
+import { scriptProgram } from "../node-script";
 import { applicationsPrefix, type EtcdClient, etcdClientFiles } from "./client";
 
 /** Who does something in etcd, beside `root`: a machine's own scripts, the balancer, an application that registers. */
@@ -134,15 +135,5 @@ export function etcdAccessControl(
     const input = pulumi
         .all([plan, endpoints])
         .apply(([known, all]) => etcdAccessCommand(known, { etcd: { endpoints: all }, keep }));
-    return new command.remote.Command(
-        name,
-        {
-            ...onMachine(machine),
-            // The command holds no secret, but comes with one.
-            create: pulumi.unsecret(input.create),
-            stdin: pulumi.secret(input.stdin),
-            triggers: [machine.instanceId],
-        },
-        opts,
-    );
+    return ensure(name, machine, input, opts);
 }
