@@ -67,6 +67,11 @@ export class RunningBalancer {
         return (await run("docker", ["exec", this.container(image), ...command])).stdout;
     }
 
+    /** What the running HAProxy answers on its socket. */
+    ask(command: string): Promise<string> {
+        return this.inside("sh", "-c", '. haproxy-common; ask admin.sock "$0"', command);
+    }
+
     /** What HAProxy reads. */
     configuration(): Promise<string> {
         return this.inside("cat", "/run/haproxy/haproxy.cfg");

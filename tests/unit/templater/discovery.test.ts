@@ -185,6 +185,10 @@ describe("a change of the discovery", function () {
             const found = /server-template .*(disabled|resolvers)/.exec(await scene.balancer.configuration());
             const form = { disabled: "events", resolvers: "dns" }[found?.[1] ?? ""] ?? "template";
             assert.equal(form, name);
+            if (name === "dns") {
+                // An instance that goes before HAProxy's first answers goes no sooner than after `hold timeout`.
+                assert.match(await scene.balancer.ask("show resolvers"), /^ *valid: *\d{2}/m);
+            }
         });
 
     /** Waits until these answer, and nobody else in so many requests that one server of five would be among them. */
