@@ -14,6 +14,8 @@ export interface FakeInstance {
     tags?: string[];
     /** Name of its node. Default: `test`. */
     node?: string;
+    /** Default: none. */
+    meta?: Record<string, string>;
 }
 
 interface Said {
@@ -117,7 +119,7 @@ function serverOf(identity: https.ServerOptions | undefined): http.Server {
 
 /** As `/v1/health/service` has it. */
 function entry(instance: FakeInstance): object {
-    const { port, address = "", status = "passing", weights, tags = [], node = "test" } = instance;
+    const { port, address = "", status = "passing", weights, tags = [], node = "test", meta = {} } = instance;
     return {
         Node: { Node: node, Address: "127.0.0.1" },
         Service: {
@@ -126,6 +128,7 @@ function entry(instance: FakeInstance): object {
             Address: address,
             Port: port,
             Tags: tags,
+            Meta: meta,
             Weights: weights ?? { Passing: 1, Warning: 1 },
         },
         Checks: [{ Status: "passing" }, { Status: status }],

@@ -42,6 +42,14 @@ describe("discovery by events", function () {
             ports: scene.ports,
         });
 
+    /** Many that nobody needs to reach, each described at the length that Consul takes for one with its checks. */
+    const crowd = (count: number): FakeInstance[] =>
+        Array.from({ length: count }, (_, n) => ({
+            port: 20_000 + n,
+            address: "127.0.0.9",
+            meta: { description: "x".repeat(1300) },
+        }));
+
     interface Options {
         /** Of the configuration that the lab has. */
         edit?: (configuration: string) => string;
@@ -148,6 +156,15 @@ describe("discovery by events", function () {
             rows.map((row) => Number(row.split(",")[weight])),
             [256, 64, 1, 1],
         );
+    });
+
+    it("reads an answer of more than a megabyte", async () => {
+        consul.has(instance("a"));
+        await start({ slots: 900 });
+        await scene.answers("a");
+        consul.has(...crowd(800), instance("a"));
+        await eventually("all are taken", async () => assert.equal(await metric("slots_used"), 801));
+        assert.equal(await metric("unplaced"), 0);
     });
 
     it("lets requests that come first wait for the first state", async () => {
@@ -396,9 +413,11 @@ describe("discovery by events", function () {
 
         it("follows a Consul whose certificate is the authority's", async () => {
             await over(lab, [serverName]);
-            await start(secured());
+            await start({ ...secured(), slots: 900 });
             await scene.answers("a");
             assert.deepEqual([...new Set(consul.tokens)], ["the-token"]);
+            consul.has(...crowd(800), instance("b"));
+            await eventually("all are taken", async () => assert.equal(await metric("slots_used"), 801));
         });
 
         const impostors: [who: string, ca: () => Promise<Identity>, name: string][] = [
