@@ -4,11 +4,11 @@ import { isIPv4 } from "node:net";
 import { join } from "node:path";
 
 import { applicationsPrefix, type EtcdClient } from "../clusters/etcd/client";
+import { shortestLease } from "../clusters/etcd/member";
 import type { NodeAddress } from "../clusters/node";
 import type { NodeConfiguration, NodeFile, NodeUnit } from "../clusters/node-files";
 import { scriptSources } from "../clusters/node-script";
 import { type ArgumentProblem, refuseArguments } from "../security/arguments";
-import { shortestLease } from "./lease";
 import {
     applicationsFolder,
     applicationUnit,
@@ -50,7 +50,10 @@ export interface ApplicationUnitsArgs {
     instances: readonly number[];
     /** Who may write the keys of this application. Its files are somebody else's. */
     etcd: EtcdClient;
-    /** Whole seconds after which the key of a machine that is gone is gone. Default: 5. A change restarts registrations. */
+    /**
+     * Whole seconds after which the key of a machine that is gone is gone, at least {@link shortestLease}. Default: 5. A
+     * change restarts registrations.
+     */
     lease?: number;
     /**
      * Seconds from the key's end to the application's, for balancers to notice. Default: 2. A change restarts
@@ -245,11 +248,10 @@ function refuse(args: ApplicationUnitsArgs): void {
     );
     must(etcd.endpoints.length > 0, "etcd.endpoints", "must have at least one");
     must(/^\S+$/.test(etcd.password), "etcd.password", "must be a word");
-    const shortest = shortestLease(etcd.endpoints.length);
     must(
-        whole(lease, shortest),
+        whole(lease, shortestLease),
         "lease",
-        `must be whole seconds, at least ${shortest}: with ${etcd.endpoints.length} members a keep-alive cannot hold a shorter one while one of them is down`,
+        `must be whole seconds, at least ${shortestLease}: etcd makes none shorter, and a keep-alive has to hold it while a member is down`,
     );
     must(deregisterDelay >= 0, "deregisterDelay", "must be seconds, 0 or more");
     must(

@@ -26,7 +26,7 @@ AGAIN = 0.2
 LATER = 1
 
 # The share of the lease after which it is renewed, and the share in which all members can be asked: together less than one
-# (lease.ts).
+# (shortestLease in member.ts).
 RENEWED_AFTER = 1 / 3
 ASKED_WITHIN = 1 / 2
 

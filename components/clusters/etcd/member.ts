@@ -65,7 +65,12 @@ const defaultQuota = 2 * 1024 * mebibyte;
 const heartbeat = 200;
 const election = 2000;
 
-/** Seconds: etcd makes no shorter lease, so that none ends while a leader is elected (lessor's `MinLeaseTTL`). */
+/**
+ * Seconds: etcd makes no shorter lease, so that none ends while a leader is elected (lessor's `MinLeaseTTL`). It is long
+ * enough for a keep-alive with as many as five members, too: that comes after a third; when nobody answers, all are asked
+ * once within half, a quarter of a second each and twice on a kept connection; the last sixth is for the one that does
+ * (applications/files/registration.py).
+ */
 export const shortestLease = Math.ceil((1.5 * election) / 1000);
 
 /**
