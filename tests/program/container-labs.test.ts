@@ -1,21 +1,10 @@
 import * as assert from "node:assert/strict";
 
 import { propagation, type Propagation } from "../../components/balancers/propagation";
-import { parseConfig } from "../../config";
-import { wantedObjects } from "../../toolchain/names";
-import {
-    differing,
-    dockerObjects,
-    outermost,
-    ownerOf,
-    registered,
-    runProgram,
-    secretsIn,
-    type Registered,
-    type Run,
-} from "../support/mocks";
-import { assertSecretsMarked } from "./expectations";
+import { differing, runProgram, type Run } from "../support/mocks";
+import { named, ofType } from "./expectations";
 import { computed } from "./providers";
+import { sameForAll } from "./same-for-all";
 
 /** All of each lab: type and name. A name is a resource's identity: changing one replaces it. */
 const expected = {
@@ -73,79 +62,16 @@ const expected = {
     ],
 };
 
-const all = (run: Run, type: string) => run.resources.filter((resource) => resource.type === type);
-const containers = (run: Run) => all(run, "docker:index/container:Container");
-const named = (run: Run, type: string, name: string): Registered => {
-    const found = all(run, type).find((resource) => resource.name === name);
-    assert.ok(found, `there is no ${type} named ${name}`);
-    return found;
-};
 const update = (lab: string, settings: Record<string, unknown> = {}) =>
     runProgram({ lab, ...settings }, { preview: false, computed });
-for (const lab of ["sticky", "template"] as const) {
-    describe(`the program as the ${lab} lab`, function () {
+
+for (const [name, component] of [
+    ["sticky", "StickyLab"],
+    ["template", "TemplateLab"],
+] as const) {
+    describe(`the program as the ${name} lab`, function () {
         this.timeout("2m");
-
-        let preview: Run;
-        let first: Run;
-        before(async () => {
-            preview = await runProgram({ lab }, { preview: true, computed });
-            first = await update(lab);
-        });
-
-        it("registers exactly these resources, in a preview as well", () => {
-            assert.deepEqual(registered(first), expected[lab]);
-            // A resource that is created inside apply is missing in a preview: its callback does not run on unknowns.
-            assert.deepEqual(registered(preview), registered(first));
-            assert.equal(preview.outputs["urls"]?.known, false);
-            assert.equal(first.outputs["urls"]?.known, true);
-        });
-
-        it("nests everything below the lab", () => {
-            for (const [urn, top] of outermost(first)) {
-                assert.match(top.type, /^gatehouse:labs:/, `${urn} is outside the lab`);
-            }
-        });
-
-        it("gives its Docker objects the names that set-up has looked for", () => {
-            const objects = dockerObjects(first);
-            const wanted = wantedObjects("test", parseConfig({ lab }));
-            assert.deepEqual(wanted.map(({ kind, name }) => `${kind} ${name}`).sort(), objects.sort());
-        });
-
-        it("labels every Docker object with project and stack, and names it by them", () => {
-            for (const kind of ["network:Network", "volume:Volume", "container:Container"]) {
-                for (const object of all(first, `docker:index/${kind}`)) {
-                    const { name, inputs } = object;
-                    assert.deepEqual(ownerOf(object), ["gatehouse", "test"], name);
-                    assert.match(String(inputs["name"]), /^gatehouse-test-/, name);
-                }
-            }
-        });
-
-        it("publishes ports on 127.0.0.1 only, and hands Docker's socket to nobody", () => {
-            for (const { name, inputs } of containers(first)) {
-                const ports = inputs["ports"] as { ip: string }[];
-                assert.ok(
-                    ports.every(({ ip }) => ip === "127.0.0.1"),
-                    name,
-                );
-                assert.doesNotMatch(JSON.stringify(inputs["volumes"] ?? []), /docker\.sock|hostPath/, name);
-            }
-        });
-
-        it("keeps secrets out of every input and output that is not secret", () => {
-            const holders = first.resources.filter(({ inputs }) => secretsIn(inputs).length > 0);
-            assert.ok(holders.length > 0);
-            holders.forEach(assertSecretsMarked);
-            for (const [name, { value, secret }] of Object.entries(first.outputs)) {
-                assert.ok(
-                    secret || secretsIn(value).length === 0,
-                    `the output ${name} holds a secret openly`,
-                );
-            }
-            assert.equal(first.outputs["environment"]?.secret, true);
-        });
+        sameForAll({ name, component, resources: expected[name], holders: 1, secrets: ["environment"] });
     });
 }
 
@@ -201,7 +127,7 @@ describe("changes of the sticky lab", function () {
         const backends = { back1: {}, far: { url: "192.0.2.7:8080" } };
         const run = await update("sticky", { backends });
         assert.deepEqual(
-            containers(run)
+            ofType(run, "docker:index/container:Container")
                 .map(({ name }) => name)
                 .sort(),
             ["back1", "balancer"],

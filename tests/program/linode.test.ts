@@ -19,7 +19,7 @@ import {
     secretsIn,
 } from "../support/mocks";
 import { unpacked } from "../support/packed";
-import { assertSecretsMarked } from "./expectations";
+import { assertSecretsMarked, named, ofType } from "./expectations";
 import { linodeComputed as computed } from "./providers";
 
 const servers = ["server-1", "server-2", "server-3"];
@@ -48,14 +48,8 @@ const settings = Object.fromEntries(
     Object.entries(stackFile.config).map(([key, value]) => [key.replace("gatehouse:", ""), value]),
 );
 
-const all = (run: Run, type: string) => run.resources.filter((resource) => resource.type === type);
-const instances = (run: Run) => all(run, "linode:index/instance:Instance");
+const instances = (run: Run) => ofType(run, "linode:index/instance:Instance");
 const atLinode = (run: Run) => registered(run).filter((each) => /^(linode|gatehouse:machines):/.test(each));
-const named = (run: Run, type: string, name: string): Registered => {
-    const found = all(run, type).find((resource) => resource.name === name);
-    assert.ok(found, `there is no ${type} named ${name}`);
-    return found;
-};
 const userDataOf = ({ inputs }: Registered): string => {
     const [{ userData }] = inputs["metadatas"] as [{ userData: string }];
     return Buffer.from(userData, "base64").toString();
@@ -277,7 +271,7 @@ describe("the program at Linode", function () {
 
     it("has no NodeBalancer unless asked: the first machine that runs jobs takes requests from everywhere", async () => {
         const plain = await run({ linode: {} });
-        assert.deepEqual(all(plain, "linode:index/nodeBalancer:NodeBalancer"), []);
+        assert.deepEqual(ofType(plain, "linode:index/nodeBalancer:NodeBalancer"), []);
         assert.equal(urlsOf(plain)["webapp"], `http://${addressOf("client-1")}`);
         assert.equal(rulesOf(plain, "client-1")[1], "public-tcp 80 0.0.0.0/0 ::/0");
         assert.ok(!rulesOf(plain, "client-2").some((rule) => rule.includes(" 80 ")));
@@ -316,7 +310,7 @@ describe("the program at Linode", function () {
         await getJson(`${emulator.url}/v4/domains`, { method: "POST", headers, body: zone });
         const calls = { "linode:index/getDomain:getDomain": () => ({ id: 77, domain: "example.org" }) };
         const dns = await run({ linode: { nodeBalancer: true, dns: { domain: "example.org" } } }, { calls });
-        const records = all(dns, "linode:index/domainRecord:DomainRecord");
+        const records = ofType(dns, "linode:index/domainRecord:DomainRecord");
         const told = records.map(({ inputs }) => [inputs["domainId"], inputs["name"], inputs["target"]]);
         assert.deepEqual(
             told.sort((a, b) => String(a[1]).localeCompare(String(b[1]))),

@@ -1,20 +1,10 @@
 import * as assert from "node:assert/strict";
 
 import { propagation, type Propagation } from "../../components/balancers/propagation";
-import { parseConfig } from "../../config";
-import { wantedObjects } from "../../toolchain/names";
-import {
-    dockerObjects,
-    outermost,
-    ownerOf,
-    registered,
-    runProgram,
-    secretsIn,
-    type Registered,
-    type Run,
-} from "../support/mocks";
-import { assertSecretsMarked } from "./expectations";
+import { registered, runProgram, secretsIn, type Run } from "../support/mocks";
+import { named, ofType } from "./expectations";
 import { computed } from "./providers";
+import { sameForAll } from "./same-for-all";
 
 /** All of a lab with one machine: type and name. A name is a resource's identity: changing one replaces it. */
 const expected = [
@@ -68,74 +58,16 @@ const machineImages = /^gatehouse\/machine-nomad:/;
 describe("the program as the nomad lab", function () {
     this.timeout("2m");
 
-    let preview: Run;
-    let update: Run;
-    before(async () => {
-        preview = await runProgram({}, { preview: true, computed });
-        update = await runProgram({}, { preview: false, computed });
-    });
-
-    const urns = (run: Run) => run.resources.map(({ urn }) => urn).sort();
-    const all = (run: Run, type: string) => run.resources.filter((resource) => resource.type === type);
-    const named = (run: Run, type: string, name: string): Registered => {
-        const found = all(run, type).find((resource) => resource.name === name);
-        assert.ok(found, `there is no ${type} named ${name}`);
-        return found;
-    };
-
-    it("registers exactly these resources", () => {
-        assert.deepEqual(registered(update), expected);
-    });
-
-    it("registers the same resources in a preview, where everything computed is unknown", () => {
-        // A resource that is created inside apply is missing here: its callback does not run on unknowns.
-        assert.deepEqual(urns(preview), urns(update));
-        assert.equal(preview.outputs["urls"]?.known, false, "the preview's outputs are unknown");
-        assert.equal(update.outputs["urls"]?.known, true);
-    });
-
-    it("gives its Docker objects the names that set-up has looked for", () => {
-        const objects = dockerObjects(update);
-        const wanted = wantedObjects("test", parseConfig({})).map(({ kind, name }) => `${kind} ${name}`);
-        // A machine's volume is named after the machine and what it boots from.
-        const [hashed, others] = [/-docker-[0-9a-f]{12}$/, objects.filter((each) => !/-docker-/.test(each))];
-        assert.deepEqual(wanted.sort(), others.sort());
-        assert.ok(objects.filter((each) => !others.includes(each)).every((each) => hashed.test(each)));
-    });
-
-    it("nests everything below the lab", () => {
-        for (const [urn, top] of outermost(update)) {
-            assert.equal(top.type, "gatehouse:labs:NomadLab", `${urn} is outside the lab`);
-        }
-    });
-
-    it("labels every Docker object with project and stack, and names it by them", () => {
-        const kinds = ["network:Network", "volume:Volume", "container:Container"];
-        const objects = kinds.flatMap((kind) => all(update, `docker:index/${kind}`));
-        assert.ok(objects.length >= 5, `${objects.length} objects`);
-        for (const object of objects) {
-            const { name, inputs } = object;
-            assert.deepEqual(ownerOf(object), ["gatehouse", "test"], name);
-            assert.match(String(inputs["name"]), /^gatehouse-test-/, name);
-        }
-    });
-
-    it("publishes every port on 127.0.0.1 only", () => {
-        for (const { name, inputs } of all(update, "docker:index/container:Container")) {
-            const ports = (inputs["ports"] ?? []) as { ip: string; external: number }[];
-            assert.ok(ports.length > 0, name);
-            assert.deepEqual([...new Set(ports.map(({ ip }) => ip))], ["127.0.0.1"], name);
-        }
-    });
-
-    it("keeps secrets out of every input that is not secret", () => {
-        const holders = update.resources.filter(({ inputs }) => secretsIn(inputs).length > 0);
-        assert.ok(holders.length >= 3, "the machine, its connections and HAProxy's settings hold secrets");
-        holders.forEach(assertSecretsMarked);
+    const runs = sameForAll({
+        name: "nomad",
+        component: "NomadLab",
+        resources: expected,
+        holders: 3,
+        secrets: ["environment"],
     });
 
     it("gives user data no secret but the machine's own host key", () => {
-        const { inputs, secretInputs } = named(update, "docker:index/container:Container", "server-1");
+        const { inputs, secretInputs } = named(runs.first, "docker:index/container:Container", "server-1");
         const uploads = inputs["uploads"] as { file: string; content: string }[];
         const userData = uploads.find(({ file }) => file.endsWith("/user-data"))?.content ?? "";
         assert.ok(Buffer.byteLength(userData) < 16 * 1024, "user data stays under 16 KB");
@@ -149,22 +81,12 @@ describe("the program as the nomad lab", function () {
         assert.match(String(inputs["image"]), machineImages);
     });
 
-    it("marks the environment as secret, and nothing else", () => {
-        const secrets = Object.entries(update.outputs).filter(([, { secret }]) => secret);
-        assert.deepEqual(
-            secrets.map(([name]) => name),
-            ["environment"],
-        );
-        const open = Object.entries(update.outputs).filter(([, { secret }]) => !secret);
-        assert.deepEqual(secretsIn(Object.fromEntries(open.map(([name, { value }]) => [name, value]))), []);
-        assert.ok(
-            secretsIn(update.outputs["environment"]?.value).length > 0,
-            "the password is among the environment",
-        );
+    it("has the password among the environment", () => {
+        assert.ok(secretsIn(runs.first.outputs["environment"]?.value).length > 0);
     });
 
     it("exports what README and tests rely on", () => {
-        assert.deepEqual(Object.keys(update.outputs).sort(), [
+        assert.deepEqual(Object.keys(runs.first.outputs).sort(), [
             "environment",
             "jobs",
             "machines",
@@ -173,7 +95,7 @@ describe("the program as the nomad lab", function () {
             "topology",
             "urls",
         ]);
-        assert.deepEqual(update.outputs["urls"]?.value, {
+        assert.deepEqual(runs.first.outputs["urls"]?.value, {
             consul: "http://127.0.0.1:8500",
             dashboard: "http://127.0.0.1:9002",
             haproxyStats: "http://127.0.0.1:1936",
@@ -184,10 +106,10 @@ describe("the program as the nomad lab", function () {
 
     it("says how long an instance that goes may still get requests, already in a preview", async () => {
         const noticed = propagation({ discovery: { form: "events" } });
-        for (const run of [preview, update]) {
+        for (const run of [runs.preview, runs.first]) {
             assert.deepEqual(run.outputs["propagation"]?.value, noticed);
         }
-        const page = String(update.outputs["readme"]?.value);
+        const page = String(runs.first.outputs["readme"]?.value);
         assert.ok(page.includes(`| is deregistered | ${noticed.deregistration.seconds} s |`), page);
         const settings = { discovery: "dns", haproxy: { hold: { obsolete: "1s" } } };
         const other = await runProgram(settings, { preview: false, computed });
@@ -206,7 +128,7 @@ describe("the program as the nomad lab", function () {
                 string,
                 string
             >;
-        const plain = [...Object.keys(vars(update).vars), ...Object.keys(items(update))];
+        const plain = [...Object.keys(vars(runs.first).vars), ...Object.keys(items(runs.first))];
         assert.deepEqual(
             plain.filter((key) => /^hold_|shutdown_delay|weights/.test(key)),
             [],
@@ -231,7 +153,7 @@ describe("the program as the nomad lab", function () {
     });
 
     it("waits for each job's deployment and purges it on destroy", () => {
-        const jobs = all(update, "nomad:index/job:Job");
+        const jobs = ofType(runs.first, "nomad:index/job:Job");
         assert.equal(jobs.length, 3);
         for (const { name, inputs } of jobs) {
             assert.equal(inputs["detach"], false, name);
@@ -244,7 +166,7 @@ describe("the program as the nomad lab", function () {
             ["nomad:", "pulumi:providers:nomad"],
             ["consul:", "pulumi:providers:consul"],
         ] as const) {
-            const resources = update.resources.filter(({ type }) => type.startsWith(prefix));
+            const resources = runs.first.resources.filter(({ type }) => type.startsWith(prefix));
             assert.ok(resources.length > 0);
             for (const resource of resources) {
                 assert.ok(
@@ -266,11 +188,11 @@ describe("the program as the nomad lab", function () {
 
     it("asks several servers before their machines go, but not a lone one, whose jobs are made anew with it", async () => {
         const asked = (run: Run) =>
-            all(run, "command:remote:Command")
+            ofType(run, "command:remote:Command")
                 .filter(({ name, inputs }) => name.endsWith("-turn") && inputs["delete"] !== undefined)
                 .map(({ name }) => name)
                 .sort();
-        assert.deepEqual(asked(update), []);
+        assert.deepEqual(asked(runs.first), []);
         const three = await runProgram({ servers: { count: 3 } }, { preview: false, computed });
         assert.deepEqual(asked(three), ["server-1-turn", "server-2-turn", "server-3-turn"]);
     });
@@ -286,8 +208,9 @@ describe("the program as the nomad lab", function () {
             let before: Run | undefined;
             for (const size of sizes) {
                 const run = await runProgram(size, { preview: false, computed });
+                const there = registered(run);
                 const missing =
-                    before === undefined ? [] : urns(before).filter((urn) => !urns(run).includes(urn));
+                    before === undefined ? [] : registered(before).filter((each) => !there.includes(each));
                 assert.deepEqual(missing, [], `adding a machine (${JSON.stringify(size)}) renames resources`);
                 before = run;
             }
@@ -298,7 +221,7 @@ describe("the program as the nomad lab", function () {
                 await runProgram(sizes[0] as object as Record<string, unknown>, { preview: false, computed }),
                 await runProgram(sizes[1] as object as Record<string, unknown>, { preview: false, computed }),
             ];
-            for (const container of all(one, "docker:index/container:Container")) {
+            for (const container of ofType(one, "docker:index/container:Container")) {
                 assert.deepEqual(named(two, container.type, container.name).inputs, container.inputs);
             }
         });
@@ -307,7 +230,7 @@ describe("the program as the nomad lab", function () {
     it("hands its agents' configuration to machines that run, and another datacenter to new ones", async () => {
         const differing = async (settings: Record<string, unknown>): Promise<string[]> => {
             const run = await runProgram(settings, { preview: false, computed });
-            return update.resources
+            return runs.first.resources
                 .filter(({ type, name, inputs }) => {
                     const now = JSON.stringify(named(run, type, name).inputs);
                     return now !== JSON.stringify(inputs);
@@ -327,7 +250,7 @@ describe("the program as the nomad lab", function () {
             { webapp: { count: 5, message: "other" } },
             { preview: false, computed },
         );
-        const differing = update.resources.filter((resource) => {
+        const differing = runs.first.resources.filter((resource) => {
             const now = named(changed, resource.type, resource.name);
             try {
                 assert.deepEqual(now.inputs, resource.inputs);

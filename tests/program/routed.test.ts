@@ -1,24 +1,12 @@
 import * as assert from "node:assert/strict";
 
 import { propagation } from "../../components/balancers/propagation";
-import { parseConfig } from "../../config";
 import { imageReference } from "../../toolchain/images";
-import { wantedObjects } from "../../toolchain/names";
 import { tools } from "../../toolchain/versions.json";
-import {
-    differing,
-    dockerObjects,
-    outermost,
-    ownerOf,
-    registered,
-    runProgram,
-    secretMark,
-    secretsIn,
-    type Registered,
-    type Run,
-} from "../support/mocks";
-import { assertSecretsMarked, ofEach } from "./expectations";
+import { differing, runProgram, secretMark, secretsIn, type Registered, type Run } from "../support/mocks";
+import { listed, ofEach, ofType } from "./expectations";
 import { computed } from "./providers";
+import { sameForAll } from "./same-for-all";
 
 const servers = ["server-1", "server-2", "server-3"];
 const clients = ["client-1", "client-2"];
@@ -95,83 +83,24 @@ function generations(): string[] {
     return ofEach(["consul-ca", "nomad-ca", "operators-ca"], "generation-1");
 }
 
-const all = (run: Run, type: string) => run.resources.filter((resource) => resource.type === type);
 const machines = (run: Run): Registered[] =>
-    all(run, "docker:index/container:Container").filter(({ name }) => name !== "machines-registry");
+    ofType(run, "docker:index/container:Container").filter(({ name }) => name !== "machines-registry");
 const update = (settings: Record<string, unknown> = {}, last?: Record<string, unknown>) =>
     runProgram({ lab: "routed", ...settings }, { preview: false, computed, last });
+
 describe("the program as the routed lab", function () {
     this.timeout("2m");
 
-    let preview: Run;
-    let first: Run;
-    before(async () => {
-        preview = await runProgram({ lab: "routed" }, { preview: true, computed });
-        first = await update();
+    const runs = sameForAll({
+        name: "routed",
+        component: "RoutedLab",
+        resources: listed(expected),
+        holders: 31,
+        secrets: ["environment", "snapshots"],
     });
-
-    it("registers exactly these resources, in a first preview as well, where everything is unknown", () => {
-        const whole = Object.entries(expected).flatMap(([type, names]) =>
-            names.map((name) => `${type} ${name}`),
-        );
-        assert.deepEqual(registered(first), whole.sort());
-        // A resource that is created inside apply is missing in a preview: its callback does not run on unknowns.
-        assert.deepEqual(registered(preview), registered(first));
-        assert.equal(preview.outputs["urls"]?.known, false);
-        assert.equal(first.outputs["urls"]?.known, true);
-    });
-
-    it("nests everything below the lab", () => {
-        for (const [urn, top] of outermost(first)) {
-            assert.equal(top.type, "gatehouse:labs:RoutedLab", `${urn} is outside the lab`);
-        }
-    });
-
-    it("gives its Docker objects the names that set-up has looked for", () => {
-        const objects = dockerObjects(first);
-        const wanted = wantedObjects("test", parseConfig({ lab: "routed" }));
-        assert.deepEqual(
-            wanted.map(({ kind, name }) => `${kind} ${name}`).sort(),
-            // A machine's volume is named after the machine and what it boots from.
-            objects.filter((each) => !/-docker-[0-9a-f]{12}$/.test(each)).sort(),
-        );
-    });
-
-    it("labels every Docker object with project and stack, and publishes ports on 127.0.0.1 only", () => {
-        for (const kind of ["network:Network", "volume:Volume", "container:Container"]) {
-            for (const object of all(first, `docker:index/${kind}`)) {
-                const { name, inputs } = object;
-                assert.deepEqual(ownerOf(object), ["gatehouse", "test"], name);
-                assert.match(String(inputs["name"]), /^gatehouse-test-/, name);
-                const ports = (inputs["ports"] ?? []) as { ip: string }[];
-                assert.ok(
-                    ports.every(({ ip }) => ip === "127.0.0.1"),
-                    name,
-                );
-            }
-        }
-    });
-
-    for (const [kind, run] of [
-        ["an update", () => first],
-        ["a preview", () => preview],
-    ] as const) {
-        it(`keeps secrets out of every input and output that is not secret, in ${kind}`, () => {
-            const holders = run().resources.filter(({ inputs }) => secretsIn(inputs).length > 0);
-            assert.ok(kind === "a preview" || holders.length > 30, `${holders.length} hold secrets`);
-            holders.forEach(assertSecretsMarked);
-            const secrets = Object.entries(run().outputs).filter(([, { secret }]) => secret);
-            assert.deepEqual(
-                secrets.map(([name]) => name),
-                ["environment", "snapshots"],
-            );
-            const open = Object.values(run().outputs).filter(({ secret }) => !secret);
-            assert.deepEqual(secretsIn(open.map(({ value }) => value)), []);
-        });
-    }
 
     it("hands every command on a machine its input as a secret", () => {
-        for (const { name, inputs, secretInputs } of all(first, "command:remote:Command")) {
+        for (const { name, inputs, secretInputs } of ofType(runs.first, "command:remote:Command")) {
             assert.ok(inputs["stdin"] === undefined || secretInputs.includes("stdin"), name);
             assert.ok(
                 secretInputs.some((path) => path === "connection" || path === "connection.privateKey"),
@@ -181,8 +110,8 @@ describe("the program as the routed lab", function () {
     });
 
     it("gives user data no secret but the machine's own host key, and nothing of its cluster", () => {
-        assert.equal(machines(first).length, 5);
-        for (const { name, inputs, secretInputs } of machines(first)) {
+        assert.equal(machines(runs.first).length, 5);
+        for (const { name, inputs, secretInputs } of machines(runs.first)) {
             const uploads = inputs["uploads"] as { file: string; content: string }[];
             const userData = uploads.find(({ file }) => file.endsWith("/user-data"))?.content ?? "";
             assert.ok(Buffer.byteLength(userData) < 16 * 1024, "user data stays under 16 KB");
@@ -196,18 +125,22 @@ describe("the program as the routed lab", function () {
             assert.doesNotMatch(userData, /CERTIFICATE|retry_join|bootstrap_expect|\bencrypt\b|dc1/);
             const addresses = new Set(userData.match(/\b10\.218\.0\.\d+\b/g));
             addresses.delete("10.218.0.2"); // The registry.
-            assert.deepEqual([...addresses], clients.includes(name) ? [addressOf(first, name)] : [], name);
+            assert.deepEqual(
+                [...addresses],
+                clients.includes(name) ? [addressOf(runs.first, name)] : [],
+                name,
+            );
             assert.ok(secretInputs.some((path) => path.startsWith("uploads")));
         }
     });
 
     it("lets all that lives on the machines vanish with the network they are in", () => {
-        const [network] = all(first, "docker:index/network:Network");
-        const theirs = first.resources.filter(
+        const [network] = ofType(runs.first, "docker:index/network:Network");
+        const theirs = runs.first.resources.filter(
             ({ type, name }) =>
                 /^(nomad|consul):/.test(type) ||
                 (type === "command:remote:Command" &&
-                    !machines(first).some((machine) => name === `${machine.name}-ready`)),
+                    !machines(runs.first).some((machine) => name === `${machine.name}-ready`)),
         );
         assert.equal(theirs.length, 2 + 3 + 4 + 6 + 3 + 4 * 5);
         for (const { urn, deletedWith } of theirs) {
@@ -217,13 +150,13 @@ describe("the program as the routed lab", function () {
 
     it("says how long an instance that goes may still get requests, already in a preview", () => {
         const noticed = propagation({ discovery: { form: "events", holdSeconds: 60 } });
-        for (const run of [preview, first]) {
+        for (const run of [runs.preview, runs.first]) {
             assert.deepEqual(run.outputs["propagation"]?.value, noticed);
         }
     });
 
     it("says of its cluster what the next update is compared with", () => {
-        assert.deepEqual(first.outputs["cluster"]?.value, {
+        assert.deepEqual(runs.first.outputs["cluster"]?.value, {
             stack: "test",
             datacenter: "dc1",
             subnet: "10.218.0.0/24",
@@ -235,7 +168,7 @@ describe("the program as the routed lab", function () {
                 nodes: [...servers, ...clients],
             },
         });
-        assert.equal(preview.outputs["cluster"]?.known, false, "it is not there yet");
+        assert.equal(runs.preview.outputs["cluster"]?.known, false, "it is not there yet");
     });
 });
 
@@ -291,7 +224,7 @@ describe("changes of the routed lab", function () {
     it("replace the machines by such with other versions, and refuse older ones", async () => {
         const versions = { consul: "99.0.0" };
         const run = await update({ versions }, last);
-        const build = all(run, "command:local:Command").find(({ name }) => name === "base-images-build");
+        const build = ofType(run, "command:local:Command").find(({ name }) => name === "base-images-build");
         assert.match(String(build?.inputs["create"]), /^node toolchain\/cli\.js images .* consul=99\.0\.0$/);
         const images = [...new Set(machines(run).map(({ inputs }) => inputs["image"]))];
         assert.deepEqual(images, [imageReference("machine-routed", versions)]);
