@@ -16,6 +16,7 @@ import { holdSeconds } from "../settings/discovery";
 import { nomadDiscovery, type NomadSettings } from "../settings/nomad";
 import { imageReference } from "../toolchain/images";
 import { nomad as needs } from "../toolchain/labs.json";
+import { jobBases } from "./images";
 import type { JobSummary, Lab, MachineSummary } from "./lab";
 import { type PlannedNode, planNodes, rolesOf } from "./node-plan";
 import { nomadReadme, nomadTopology } from "./nomad-pages";
@@ -56,7 +57,15 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
             { config: args.config, bases, machineImage: "machine-nomad" },
             { parent: this },
         );
-        const images = this.images(substrate, bases);
+        const images = new ApplicationImages(
+            "images",
+            {
+                registry: substrate.registry,
+                bases: jobBases(),
+                basesReady: [bases],
+            },
+            { parent: this },
+        );
         const members = this.nodes.map((node) => ({ ...node, machine: this.machine(substrate, node) }));
         const machines = (which: (node: PlannedNode) => boolean) =>
             members.filter(which).map(({ machine }) => machine);
@@ -137,23 +146,6 @@ export class NomadLab extends pulumi.ComponentResource implements Lab {
             .all([this.urls, this.topology])
             .apply(([urls, topology]) => nomadReadme(urls, topology, noticed));
         this.registerOutputs({ urls: this.urls });
-    }
-
-    private images(substrate: Substrate, bases: BaseImages): ApplicationImages {
-        return new ApplicationImages(
-            "images",
-            {
-                registry: substrate.registry,
-                bases: {
-                    node: imageReference("node"),
-                    pause: imageReference("pause"),
-                    "haproxy-base": imageReference("haproxy-base"),
-                    "envoy-base": imageReference("envoy-base"),
-                },
-                basesReady: [bases],
-            },
-            { parent: this },
-        );
     }
 
     /** A machine that Consul and Nomad can run on. What they are told comes over SSH. */

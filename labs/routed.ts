@@ -17,6 +17,7 @@ import { seconds } from "../settings/guard";
 import { type RoutedNode, routedNodes, type RoutedSettings } from "../settings/routed";
 import { imageReference } from "../toolchain/images";
 import { routed as needs } from "../toolchain/labs.json";
+import { jobBases } from "./images";
 import type { JobSummary, Lab, MachineSummary } from "./lab";
 import { endpointUrl, summariseJobs, summariseMachine } from "./outputs";
 import { type LastRotations, nextRotations } from "./rotations";
@@ -78,7 +79,16 @@ export class RoutedLab extends pulumi.ComponentResource implements Lab {
             { config: args.config, bases, machineImage: "machine-routed" },
             { parent: this },
         );
-        const images = this.images(substrate, bases);
+        const images = new ApplicationImages(
+            "images",
+            {
+                registry: substrate.registry,
+                bases: jobBases(),
+                basesReady: [bases],
+                applications: ["hello", "counter-api", "counter-dashboard", "envoy"],
+            },
+            { parent: this },
+        );
         const members = this.nodes.map((node): ClusterMember => ({
             machine: this.machine(substrate, node),
             pool: node.pool,
@@ -171,24 +181,6 @@ export class RoutedLab extends pulumi.ComponentResource implements Lab {
             .apply(([urls, topology, certificate]) => routedReadme(urls, topology, certificate));
         this.propagation = pulumi.output(propagation({ discovery: behindGuard(discovery, guard) }));
         this.registerOutputs({ urls: this.urls });
-    }
-
-    private images(substrate: Substrate, bases: BaseImages): ApplicationImages {
-        return new ApplicationImages(
-            "images",
-            {
-                registry: substrate.registry,
-                bases: {
-                    node: imageReference("node"),
-                    pause: imageReference("pause"),
-                    "haproxy-base": imageReference("haproxy-base"),
-                    "envoy-base": imageReference("envoy-base"),
-                },
-                basesReady: [bases],
-                applications: ["hello", "counter-api", "counter-dashboard", "envoy"],
-            },
-            { parent: this },
-        );
     }
 
     /** A machine that Consul and Nomad can run on. What they are told comes over SSH. */

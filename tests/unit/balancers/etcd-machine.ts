@@ -1,3 +1,5 @@
+import * as assert from "node:assert/strict";
+
 import type { EtcdBalancerArgs } from "../../../components/balancers/etcd-balancer";
 import { etcdClientFiles } from "../../../components/clusters/etcd/client";
 import { eventually } from "../../support/poll";
@@ -158,6 +160,22 @@ export class EtcdMachine extends RoutedMachine {
             .split("\n")
             .map((line) => line.replace(/^200 /, "").trim());
         return [...new Set(seen)].sort().join(", ");
+    }
+
+    /** A visitor's session stays at one of the instances `a` and `b`, whatever the name of the server that it is in. */
+    async keepsSessions(): Promise<{ server: string; instance: string }> {
+        const head = await this.page("http://127.0.0.1/login", "--include");
+        const [, server = "", instance = ""] =
+            /^set-cookie: JSESSIONID=([^~]+)~([ab])s\s*$/im.exec(head) ?? [];
+        assert.ok(server, head);
+        for (let request = 0; request < 4; request++) {
+            const cookie = ["--header", `Cookie: JSESSIONID=${server}~${instance}s`, "--include"];
+            const answer = await this.page("http://127.0.0.1/", ...cookie);
+            assert.match(answer, new RegExp(`^x-instance: ${instance}\\s*$`, "im"));
+            // The application sees the value that it has given.
+            assert.match(answer, new RegExp(`^x-cookie: JSESSIONID=${instance}s\\s*$`, "im"));
+        }
+        return { server, instance };
     }
 
     /** A page on the port of the statistics, by somebody who knows the password. */

@@ -1,3 +1,5 @@
+import * as assert from "node:assert/strict";
+
 import * as pulumi from "@pulumi/pulumi";
 
 import { machineConfig, renderUserData } from "../../../cloud-init";
@@ -107,6 +109,24 @@ export class RoutedMachine {
         );
         const lines = stdout.split("\n");
         return `${lines.pop()} ${lines.join("\n").trim()}`;
+    }
+
+    /** Does something while a page of HAProxy's is asked for again and again from the machine itself; no request may fail. */
+    async losesNothing(url: string, action: () => Promise<void>): Promise<void> {
+        const loop = `rm -f /tmp/stop; while [ ! -e /tmp/stop ]; do
+            curl --silent --max-time 9 --output /dev/null --write-out '%{http_code}\\n' ${url}; done`;
+        const codes = this.inside("sh", "-c", loop);
+        try {
+            await action();
+        } finally {
+            await this.inside("touch", "/tmp/stop");
+        }
+        const all = (await codes).trim().split("\n");
+        assert.deepEqual(
+            all.filter((code) => code !== "200"),
+            [],
+        );
+        assert.ok(all.length > 30, `only ${all.length} requests`);
     }
 
     async restart(): Promise<void> {
