@@ -11,6 +11,7 @@ module.exports = {
         "tests/labs/container-labs-down.test.ts",
         "tests/labs/etcd/1-up.test.ts",
         "tests/labs/etcd/2-secure.test.ts",
+        "tests/browser/etcd.test.ts",
         "tests/labs/etcd/3-break.test.ts",
         "tests/labs/etcd/4-change.test.ts",
         "tests/labs/etcd/5-recover.test.ts",
