@@ -15,6 +15,9 @@ import {
     withEndpoints,
 } from "./node-script";
 
+/** What puts a configuration in place, behind the files of a turn. */
+const applyFiles = ["files.py", "units.py", "apply.py"];
+
 export interface ConfigureNodeArgs {
     machine: Machine;
     /** Secret or not: it travels as a secret. A change is put in place; nothing is replaced. */
@@ -50,10 +53,10 @@ export interface ConfigureReport {
  * output is a {@link ConfigureReport} as JSON.
  *
  * Each unit's `check` runs on the new files first: when one fails, the old files are back and nothing has stopped. When
- * a unit does not get healthy after its change, the old files come back, too, and the unit is restarted on them; the
- * nodes that wait for their turn keep what they have. Files that an earlier configuration had are removed, units that
- * it had are stopped. An interrupted run is finished by the next: the machine remembers which files each unit runs on
- * (`files.json` in its state folder).
+ * a unit does not take its change, or does not get healthy after it, the old files come back, too, and the unit is
+ * restarted on them; the nodes that wait for their turn keep what they have. Files that an earlier configuration had are
+ * removed, units that it had are stopped. An interrupted run is finished by the next: the machine remembers which files
+ * each unit runs on (`files.json` in its state folder).
  *
  * @throws the update fails with the unit's last lines, out of which the secrets of the configuration are taken
  */
@@ -91,7 +94,7 @@ export function configureScript(
     const stdin = pulumi
         .all([args.configuration, rollSecrets(roll)])
         .apply(([configuration, tokens]) =>
-            pulumi.secret(scriptInput([...files, "apply.py"], { configuration, ...tokens })),
+            pulumi.secret(scriptInput([...files, ...applyFiles], { configuration, ...tokens })),
         );
     return { create, stdin };
 }

@@ -209,7 +209,7 @@ function file(name: string, content: string, unit?: NodeFile["unit"]): NodeFile 
     return { path: `${folder}/${name}`, content, mode: "0640", owner: "root:etcd", ...(unit && { unit }) };
 }
 
-/** One without a secret: words of others are taken out of what the update prints (files/apply.py). */
+/** One without a secret: words of others are taken out of what the update prints (files/units.py). */
 function plainFile(name: string, content: string, unit?: NodeFile["unit"]): NodeFile {
     return { ...file(name, content, unit), mode: "0644", owner: "root:root" };
 }

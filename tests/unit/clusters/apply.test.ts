@@ -14,7 +14,10 @@ const secret = "correct-horse-battery-staple";
 function service(name: string): string {
     return [
         "[Service]",
+        // As with a program that refuses its file: systemd's command itself fails.
+        `ExecStartPre=sh -c '! grep refused /etc/${name}/${name}.conf'`,
         `ExecStart=sh -c 'cp /etc/${name}/${name}.conf /run/${name}; exec sleep infinity'`,
+        `ExecReload=sh -c '! grep refused /etc/${name}/${name}.conf'`,
         `ExecReload=cp /etc/${name}/${name}.conf /run/${name}`,
         "Restart=always",
         "RestartSec=100ms",
@@ -138,6 +141,25 @@ describe("a node's configuration on a real machine", function () {
         assert.equal(await running("alpha"), "two");
         assert.match(await machine.read("/etc/alpha/alpha.conf"), /^two/);
     });
+
+    for (const [name, how] of [
+        ["alpha", "restart"],
+        ["beta", "reload"],
+    ] as const) {
+        it(`goes back to what was there when a unit's ${how} fails at once`, async () => {
+            const current = { alpha: "two", beta: "two" };
+            const result = await machine.apply(configuration({ ...current, [name]: "refused" }));
+            assert.equal(result.code, 1, result.output);
+            assert.match(result.output, new RegExp(`${name}\\.service: ${how} failed`));
+            assert.match(
+                result.output,
+                new RegExp(`The old files are back, and ${name}\\.service restarted on them`),
+            );
+            assert.equal(await running(name), "two");
+            const report = reportOf(await machine.apply(configuration(current)));
+            assert.deepEqual([report.changed, report.restarted], [[], []]);
+        });
+    }
 
     it("is finished by the next run when one was killed between writing and restarting", async () => {
         const held = configuration({ alpha: "three", beta: "two" });
