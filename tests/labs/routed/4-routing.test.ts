@@ -68,9 +68,13 @@ describe("routed lab: a service that is no HTTP, and what its job may do", funct
     });
 
     it("has no request for the instance without the tag", async () => {
-        const known = await lab.api<unknown[]>("consul", "/v1/health/service/echo?passing");
-        assert.equal(known.length, 3, "Consul knows all three, and they are well");
-        assert.equal((await lab.balanced("server-3", "tcp.echo")).length, 2);
+        await eventually("Consul knows all three, and they are well", async () => {
+            const known = await lab.api<unknown[]>("consul", "/v1/health/service/echo?passing");
+            assert.equal(known.length, 3);
+        });
+        await eventually("the balancer has those with the tag", async () =>
+            assert.equal((await lab.balanced("server-3", "tcp.echo")).length, 2),
+        );
         for (let n = 0; n < 6; n += 1) {
             assert.match(await ask("server-3"), /^routed says /);
         }
