@@ -7,6 +7,7 @@ import type { PortName } from "../../../components/security/ports";
 import { imageReference } from "../../../toolchain/images";
 import { run } from "../../support/command";
 import { isLoopback, listenersOf, rowOf } from "../../support/listeners";
+import { eventually } from "../../support/poll";
 import { lab, machines, servers } from "../../support/routed-lab";
 
 /** What machines of the lab listen on beyond loopback, by the port table's names. */
@@ -35,7 +36,7 @@ interface Probe {
 }
 
 describe("routed lab: nobody without a certificate, a key, a token", function () {
-    this.timeout("5m");
+    this.timeout("10m");
 
     before("bring it up", () => lab.ensureUp());
 
@@ -170,19 +171,24 @@ describe("routed lab: nobody without a certificate, a key, a token", function ()
     });
 
     it("encrypts gossip with a key for each, which all members have", async () => {
-        const consul = await lab.api<{ WAN: boolean; Keys: Record<string, number>; NumNodes: number }[]>(
-            "consul",
-            "/v1/operator/keyring",
-        );
-        const [lan] = consul.filter(({ WAN }) => !WAN);
-        assert.equal(lan?.NumNodes, machines.length);
-        assert.deepEqual(Object.values(lan?.Keys ?? {}), [machines.length]);
-        const nomad = await lab.api<{ Keys: Record<string, number>; NumNodes: number }>(
-            "nomad",
-            "/v1/agent/keyring/list",
-        );
-        assert.deepEqual(Object.values(nomad.Keys), [servers.length]);
-        const [[one = ""], [other = ""]] = [Object.keys(lan?.Keys ?? {}), Object.keys(nomad.Keys)];
+        interface Ring {
+            WAN?: boolean;
+            Keys: Record<string, number>;
+            NumNodes: number;
+        }
+        // Members are asked by gossip, and those that have not answered within three seconds are not counted.
+        const consul = await eventually("all of Consul's members have one key", async () => {
+            const [lan] = (await lab.api<Ring[]>("consul", "/v1/operator/keyring")).filter(({ WAN }) => !WAN);
+            assert.equal(lan?.NumNodes, machines.length);
+            assert.deepEqual(Object.values(lan?.Keys ?? {}), [machines.length]);
+            return lan!;
+        });
+        const nomad = await eventually("all of Nomad's servers have one key", async () => {
+            const ring = await lab.api<Ring>("nomad", "/v1/agent/keyring/list");
+            assert.deepEqual(Object.values(ring.Keys), [servers.length]);
+            return ring;
+        });
+        const [[one = ""], [other = ""]] = [Object.keys(consul.Keys), Object.keys(nomad.Keys)];
         assert.notEqual(one, other);
         assert.deepEqual(
             [one, other].map((key) => Buffer.from(key, "base64").length),

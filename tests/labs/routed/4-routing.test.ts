@@ -216,8 +216,11 @@ texts = {}
 for folder, _, names in os.walk("/var/lib/nomad/alloc"):
     for name in names:
         path = os.path.join(folder, name)
-        if os.path.isfile(path) and os.path.getsize(path) < 1e6:
-            texts[path] = open(path, errors="replace").read()
+        try:
+            if os.path.isfile(path) and os.path.getsize(path) < 1e6:
+                texts[path] = open(path, errors="replace").read()
+        except FileNotFoundError:
+            pass  # Nomad has written it anew, under another name first, or has no more use for it.
 files = len(texts)
 ids = subprocess.check_output(["docker", "ps", "--quiet"], text=True).split()
 for each in json.loads(subprocess.check_output(["docker", "inspect", *ids], text=True)):
