@@ -110,8 +110,10 @@ export class Watch {
         for (const api of ["consul", "nomad"] as const) {
             for (const via of [undefined, this.other]) {
                 try {
-                    const { voters, leader } = await this.lab.raft(api, via);
+                    // Who is alive first: between two slow answers one server may get its vote and the next one go.
+                    // The voters of before without the one that has gone since would be fewer than there ever were.
                     const alive = await this.alive(api, via);
+                    const { voters, leader } = await this.lab.raft(api, via);
                     const turn = api === "consul" ? await this.turn(via) : undefined;
                     const atMs = Date.now() - this.begin;
                     this.sights.push({

@@ -53,6 +53,9 @@ export const places = {
     "bench-template": { lab: "template", subnet: "10.221.0.0/24", portOffset: 15_000 },
 } satisfies Record<string, Place>;
 
+/** Seconds that a front-door command may take; one that replaces all machines of a lab is the longest. */
+const longest = 1500;
+
 /** What the front door keeps in the checkout. */
 const kept = path.join(root, ".gatehouse");
 
@@ -98,6 +101,7 @@ export class Stack {
         const log = `${String(this.commands).padStart(2, "0")}-${command}.log`;
         return start("make", ["--no-print-directory", command, `STACK=${this.name}`, ...variables], {
             env: { ...usersEnvironment(), ...env },
+            timeout: longest,
             // Logs are kept, by CI too: what shows secrets is not.
             log: variables.includes("SECRETS=1") ? undefined : path.join(kept, "logs", this.name, log),
         });

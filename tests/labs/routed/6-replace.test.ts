@@ -7,7 +7,7 @@ import type { NetworkLoadReport } from "../../support/network-load";
 
 /** Every machine is replaced: all have another port for SSH, which a container cannot change while it lives. */
 describe("routed lab: all machines are replaced under load", function () {
-    this.timeout("15m");
+    this.timeout("30m");
 
     let old: Record<string, string>;
     let jobs: string[];
@@ -116,10 +116,18 @@ describe("routed lab: all machines are replaced under load", function () {
         for (const machine of machines) {
             await lab.reaches(machine, "helloworld");
         }
-        await eventually("the dashboard is back on its machine", async () => {
-            const alive = await lab.api<{ ClientStatus: string }[]>("nomad", "/v1/job/countdash/allocations");
-            assert.equal(alive.filter(({ ClientStatus }) => ClientStatus === "running").length, 2);
-        });
+        await eventually(
+            "the dashboard is back on its machine",
+            async () => {
+                const alive = await lab.api<{ ClientStatus: string }[]>(
+                    "nomad",
+                    "/v1/job/countdash/allocations",
+                );
+                assert.equal(alive.filter(({ ClientStatus }) => ClientStatus === "running").length, 2);
+            },
+            // A new machine pulls the images first.
+            { within: 120 },
+        );
     });
 
     it("plans nothing afterwards", () => lab.stack.previewsNothing());

@@ -3,7 +3,7 @@ import * as assert from "node:assert/strict";
 import { lab } from "../../support/routed-lab";
 
 describe("routed lab: what may happen to a cluster", function () {
-    this.timeout("10m");
+    this.timeout("20m");
 
     before("bring it up", () => lab.ensureUp());
 
