@@ -123,9 +123,17 @@ export class NomadLab extends Lab {
             },
             patience,
         );
-        assert.equal((await request(`${this.url("haproxyStats")}/`, { auth: this.statsAuth })).status, 200);
-        assert.match(await this.consul<string>("/v1/status/leader"), /:8300$/);
-        assert.match(await this.nomad<string>("/v1/status/leader"), /:4647$/);
+        // Instances that still run answer before an agent that has just started leads.
+        await eventually(
+            "the statistics and the agents answer",
+            async () => {
+                const stats = await request(`${this.url("haproxyStats")}/`, { auth: this.statsAuth });
+                assert.equal(stats.status, 200);
+                assert.match(await this.consul<string>("/v1/status/leader"), /:8300$/);
+                assert.match(await this.nomad<string>("/v1/status/leader"), /:4647$/);
+            },
+            patience,
+        );
     }
 }
 

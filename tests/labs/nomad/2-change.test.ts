@@ -25,7 +25,7 @@ async function underLoad(what: () => Promise<unknown>): Promise<void> {
 }
 
 describe("nomad lab: changes under load", function () {
-    this.timeout("5m");
+    this.timeout("15m");
 
     before("bring it up", () => lab.ensureUp());
 
@@ -137,10 +137,12 @@ describe("nomad lab: changes under load", function () {
         underLoad(async () => {
             await lab.change({ discovery: "events", webapp: { count: 3 } });
             await lab.balances(3);
-            const { body } = await request(`${lab.url("haproxyStats")}/discovery/metrics`, {
-                auth: lab.statsAuth,
+            await eventually("HAProxy uses three slots", async () => {
+                const { body } = await request(`${lab.url("haproxyStats")}/discovery/metrics`, {
+                    auth: lab.statsAuth,
+                });
+                assert.match(body, /^gatehouse_discovery_slots_used\{service="demo-webapp"\} 3$/m);
             });
-            assert.match(body, /^gatehouse_discovery_slots_used\{service="demo-webapp"\} 3$/m);
         }));
 
     it("hands other weights to HAProxy, restarts nothing and fails no request", () =>

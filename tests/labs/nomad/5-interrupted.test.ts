@@ -5,7 +5,7 @@ import { NomadLab } from "../../support/nomad-lab";
 import { eventually } from "../../support/poll";
 
 describe("nomad lab: interrupted", function () {
-    this.timeout("10m");
+    this.timeout("20m");
 
     const lab = new NomadLab("e2e");
     const nothing = { containers: [], networks: [], volumes: [] };
@@ -26,7 +26,7 @@ describe("nomad lab: interrupted", function () {
                     `containers: ${containers.join(", ")}; ${tail(up.output(), 5)}`,
                 );
             },
-            { within: 120 },
+            { within: 300 },
         );
     }
 
@@ -57,7 +57,7 @@ describe("nomad lab: interrupted", function () {
         await eventually(
             "a new version of the job is on its way",
             async () => assert.ok((await lab.nomad<{ Version: number }>("/v1/job/demo-webapp")).Version > 0),
-            { within: 60 },
+            { within: 300 },
         );
         await up.kill();
         await up.done;
