@@ -2,7 +2,7 @@ import * as assert from "node:assert/strict";
 
 import type { Page } from "playwright-core";
 
-import { Browser, screenshot } from "../support/browser";
+import { Browser, screenshot, shows } from "../support/browser";
 import { lab } from "../support/nomad-lab";
 import { eventually } from "../support/poll";
 
@@ -67,18 +67,14 @@ describe("nomad lab in a browser", function () {
 
     it("loads Consul's UI with the services", async () => {
         const page = await browser.visit(lab.url("consul"));
-        for (const service of ["demo-webapp", "haproxy", "count-dashboard"]) {
-            await page.getByText(service, { exact: true }).first().waitFor({ timeout: 30_000 });
-        }
+        await shows(page, lab.url("consul"), ["demo-webapp", "haproxy", "count-dashboard"]);
         await screenshot(page, "consul");
         await page.close();
     });
 
     it("loads Nomad's UI with the jobs", async () => {
         const page = await browser.visit(lab.url("nomad"));
-        for (const job of ["demo-webapp", "haproxy", "countdash"]) {
-            await page.getByText(job, { exact: true }).first().waitFor({ timeout: 30_000 });
-        }
+        await shows(page, lab.url("nomad"), ["demo-webapp", "haproxy", "countdash"]);
         await screenshot(page, "nomad");
         await page.close();
     });
@@ -103,7 +99,10 @@ describe("nomad lab in a browser", function () {
 
         await lab.change({ countdash: { intention: "deny" } });
         await dashboardSays(page, "unreachable");
-        assert.match(await text(page, "#error"), /unreachable: .*intention denies/);
+        // What was under way may have ended otherwise.
+        await eventually("it says why", async () =>
+            assert.match(await text(page, "#error"), /unreachable: .*intention denies/),
+        );
         await screenshot(page, "dashboard-denied");
 
         await lab.change({ countdash: { intention: "allow" } });

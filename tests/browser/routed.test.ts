@@ -1,6 +1,6 @@
 import * as assert from "node:assert/strict";
 
-import { Browser, screenshot } from "../support/browser";
+import { Browser, screenshot, shows } from "../support/browser";
 import { lab } from "../support/routed-lab";
 import { eventually } from "../support/poll";
 
@@ -35,10 +35,8 @@ describe("routed lab in a browser", function () {
         await input.press("Enter");
         await page.getByText("You are now logged in.").waitFor({ timeout: 30_000 });
         // The page goes on with the list that it has asked for as nobody.
-        await page.goto(`${lab.url("consul")}/ui/dc1/services`, { waitUntil: "domcontentloaded" });
-        for (const service of ["helloworld", "hidden", "demo-webapp", "count-dashboard"]) {
-            await page.getByText(service, { exact: true }).first().waitFor({ timeout: 30_000 });
-        }
+        const services = ["helloworld", "hidden", "demo-webapp", "count-dashboard"];
+        await shows(page, `${lab.url("consul")}/ui/dc1/services`, services);
         await screenshot(page, "routed-consul");
         await page.close();
     });
@@ -56,17 +54,7 @@ describe("routed lab in a browser", function () {
             .getByText(/token authenticated/i)
             .first()
             .waitFor({ timeout: 30_000 });
-        // A question that fails on a busy machine is not asked again; a person would load the page once more.
-        await eventually(
-            "the jobs are listed",
-            async () => {
-                await page.goto(`${lab.url("nomad")}/ui/jobs`, { waitUntil: "domcontentloaded" });
-                for (const job of ["helloworld", "demo-webapp", "countdash"]) {
-                    await page.getByText(job, { exact: true }).first().waitFor({ timeout: 20_000 });
-                }
-            },
-            { within: 90 },
-        );
+        await shows(page, `${lab.url("nomad")}/ui/jobs`, ["helloworld", "demo-webapp", "countdash"]);
         await screenshot(page, "routed-nomad");
         await page.close();
     });

@@ -6,6 +6,7 @@ import { chromium, type BrowserContext, type Page } from "playwright-core";
 
 import { ensureChromium } from "./chromium";
 import { root } from "./command";
+import { eventually } from "./poll";
 
 /** Screenshots of what the tests saw, to look at. */
 export const screenshots = path.join(root, ".gatehouse", "screenshots");
@@ -32,6 +33,7 @@ export class Browser {
         const profile = mkdtempSync(path.join(tmpdir(), "gatehouse-browser-"));
         const context = await chromium.launchPersistentContext(profile, {
             executablePath,
+            timeout: 120_000,
             headless: true,
             viewport: { width: 1280, height: 900 },
             httpCredentials: credentials,
@@ -65,6 +67,23 @@ export class Browser {
         await this.context.close();
         rmSync(this.profile, { recursive: true, force: true });
     }
+}
+
+/**
+ * Opens an address in a page that has been visited, until it shows all of these texts. A question of the page that fails
+ * on a busy machine is not asked again; a person would load the page once more.
+ */
+export async function shows(page: Page, url: string, texts: readonly string[]): Promise<void> {
+    await eventually(
+        `${url} shows ${texts.join(", ")}`,
+        async () => {
+            await page.goto(url, { waitUntil: "domcontentloaded", timeout: 30_000 });
+            for (const text of texts) {
+                await page.getByText(text, { exact: true }).first().waitFor({ timeout: 20_000 });
+            }
+        },
+        { within: 90 },
+    );
 }
 
 /** Keeps a picture of the page below `.gatehouse/screenshots`. */
