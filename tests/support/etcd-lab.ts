@@ -53,10 +53,14 @@ export class EtcdLab extends Lab {
         };
         const names = Object.keys(environment).flatMap((name) => ["--env", name]);
         const container = this.stack.object(on);
-        return output("docker", ["exec", "--interactive", ...names, container, "etcdctl", ...command], {
-            input,
-            env: { ...process.env, ...environment },
-        });
+        // Nobody is logged in while a leader is elected, which takes as long as etcdctl waits by default. The last of such
+        // flags counts, so that a command may have its own.
+        const patient = ["--dial-timeout=5s", "--command-timeout=15s"];
+        return output(
+            "docker",
+            ["exec", "--interactive", ...names, container, "etcdctl", ...patient, ...command],
+            { input, env: { ...process.env, ...environment } },
+        );
     }
 
     /** Keys below a prefix with their values. */
@@ -84,10 +88,26 @@ export class EtcdLab extends Lab {
         }));
     }
 
-    async leader(): Promise<string> {
-        const found = (await this.members()).find(({ leader }) => leader);
-        assert.ok(found, "no member leads");
-        return found.name;
+    /** Who leads; an election may be under way. */
+    leader(): Promise<string> {
+        return eventually("a member leads", async () => {
+            const found = (await this.members()).find(({ leader }) => leader);
+            assert.ok(found, "none does");
+            return found.name;
+        });
+    }
+
+    /** Waits until these units have announced themselves, beside whatever else is there. */
+    registered(...units: number[]): Promise<void> {
+        return eventually(
+            `units ${units.join(", ")} are registered`,
+            async () => {
+                const found = Object.keys(await this.keys("/apps/webapp/"));
+                const missing = units.filter((n) => !found.includes(`/apps/webapp/webapp@${n}.service`));
+                assert.deepEqual(missing, [], "missing");
+            },
+            { within: 60 },
+        );
     }
 
     /** Who answers a number of requests; `status 503` when nobody does. */

@@ -47,7 +47,8 @@ describe("etcd lab: changes", function () {
                 story = await log.stop();
             }
         });
-        assert.ok(writes.acknowledged.length > 50, `only ${writes.acknowledged.length} writes`);
+        // Twice those that are waited for before and after.
+        assert.ok(writes.acknowledged.length > 20, `only ${writes.acknowledged.length} writes`);
         const order = story.filter((line) => line.startsWith("destroy ")).map((line) => line.split(" ")[1]!);
         assert.deepEqual([...order].sort(), [...machines].sort());
         assert.deepEqual(
