@@ -17,6 +17,15 @@ export class TemplateLab extends Lab {
         return [...text.matchAll(/^ +server (\S+) \S+$/gm)].map(([, name = ""]) => name);
     }
 
+    /** Waits until the configuration names exactly these. */
+    renders(expected: string[], within = 60): Promise<void> {
+        return eventually(
+            `rendered are: ${expected.join(" ") || "none"}`,
+            async () => assert.deepEqual(await this.rendered(), expected),
+            { within },
+        );
+    }
+
     /** Who answers a number of requests; `status 503` when nobody does. */
     async used(requests = 12): Promise<string> {
         const seen = new Set<string>();
@@ -27,8 +36,11 @@ export class TemplateLab extends Lab {
         return [...seen].sort().join(" ");
     }
 
-    /** Waits until exactly these answer: `web1 web2`, or `status 503`. */
-    answers(expected: string, within = 30): Promise<void> {
+    /**
+     * Waits until exactly these answer: `web1 web2`, or `status 503`. Consul's check comes round within five seconds, and a
+     * dead container may keep it waiting for five more.
+     */
+    answers(expected: string, within = 60): Promise<void> {
         return eventually(`${expected} answer`, async () => assert.equal(await this.used(), expected), {
             within,
             every: 50,
