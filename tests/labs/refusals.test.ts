@@ -6,6 +6,7 @@ import * as path from "node:path";
 
 import { output, run, tail } from "../support/command";
 import { docker } from "../support/docker";
+import { eventually } from "../support/poll";
 import { places, Stack, type Settings } from "../support/stack";
 
 /**
@@ -182,7 +183,8 @@ describe("refusals", function () {
             assert.match(text, new RegExp(`disk of ${folder} is full`), tail(text));
             assert.match(text, /what to do: .*GATEHOUSE_CACHE/, tail(text));
         } finally {
-            await output("umount", [folder]);
+            // What the command had started may be about to end.
+            await eventually("nobody uses the disk", () => output("umount", [folder]));
             rmSync(folder, { recursive: true });
         }
     });
