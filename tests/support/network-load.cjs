@@ -8,7 +8,8 @@
  *
  *   node -e "$(cat network-load.cjs)" '{"addresses": ["10.0.0.1", "10.0.0.2"], "host": "helloworld.service", "rate": 50}'
  *
- * It ends on SIGTERM, when what is under way has been answered, and prints its report.
+ * It says on standard error that it has begun, ends on SIGTERM, when what is under way has been answered, and prints its
+ * report.
  */
 
 const http = require("node:http");
@@ -122,3 +123,5 @@ process.on("SIGTERM", () => {
         process.exit();
     });
 });
+
+console.error("begun");
