@@ -5,7 +5,7 @@ import type { Rehearsal } from "../../../rehearsal/rehearsal";
 import { rehearsedLab, stack } from "../../support/linode-lab";
 
 describe("linode: a server that is replaced", function () {
-    this.timeout("5m");
+    this.timeout("10m");
 
     let lab: Rehearsal;
 

@@ -149,7 +149,7 @@ export class DockerDriver implements Driver {
 
     /** HAProxy hears nothing while it reloads, so that it may have to be told again. */
     private async reload({ id, ports }: Balancer, container: string): Promise<void> {
-        await eventually("a NodeBalancer takes its nodes", async () => {
+        const take = async (): Promise<void> => {
             await docker("kill", "--signal", "USR2", container);
             const isTaken = async (): Promise<void> => {
                 for (const { port, nodes } of ports) {
@@ -157,8 +157,9 @@ export class DockerDriver implements Driver {
                     assert.deepEqual([...(await this.nodes(id, port)).keys()].sort(), wanted.sort());
                 }
             };
-            await eventually("it has them", isTaken, { within: 3 });
-        });
+            await eventually("it has them", isTaken, { within: 5 });
+        };
+        await eventually("a NodeBalancer takes its nodes", take, { within: 60 });
     }
 
     async nodeUp({ id }: Balancer, port: number, nodeId: number): Promise<boolean | undefined> {

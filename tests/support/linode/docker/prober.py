@@ -7,7 +7,9 @@ import asyncio
 import json
 import sys
 
-PATIENCE = 2
+PATIENCE = 5
+# Seconds until a datagram that nobody has answered is sent again: it may have been lost where there is no firewall, too.
+AGAIN = 1
 # What agents of Serf (Consul's and Nomad's gossip) answer, whoever they are: a ping, as MessagePack.
 PING = b"\x00\x82\xa5SeqNo\x01\xa4Node\xa0"
 # What name servers answer: a question for the root of Consul's zone.
@@ -31,9 +33,6 @@ class Udp(asyncio.DatagramProtocol):
         self.words = QUESTION if port in NAME_SERVERS else PING
         self.answer = asyncio.get_running_loop().create_future()
 
-    def connection_made(self, transport):
-        transport.sendto(self.words)
-
     def datagram_received(self, data, addr):
         self.say("open")
 
@@ -51,8 +50,11 @@ async def udp(address, port):
         lambda: Udp(port), remote_addr=(address, port)
     )
     try:
-        return await asyncio.wait_for(protocol.answer, PATIENCE)
-    except (asyncio.TimeoutError, TimeoutError):
+        for _ in range(PATIENCE // AGAIN):
+            transport.sendto(protocol.words)
+            await asyncio.wait([protocol.answer], timeout=AGAIN)
+            if protocol.answer.done():
+                return protocol.answer.result()
         return "silent"
     finally:
         transport.close()
