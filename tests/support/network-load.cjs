@@ -57,7 +57,10 @@ function ask(address, mayResend) {
                 const unreachable = Object.assign(new Error("no connection within 1 s"), {
                     syscall: "connect",
                 });
-                const timer = setTimeout(() => request.destroy(unreachable), 1000);
+                // A process that has not run for a second sees the time first, and the connection that it has by now
+                // only then.
+                const giveUp = () => socket.connecting && request.destroy(unreachable);
+                const timer = setTimeout(() => setImmediate(giveUp), 1000);
                 socket.once("connect", () => clearTimeout(timer));
                 socket.once("close", () => clearTimeout(timer));
             }
