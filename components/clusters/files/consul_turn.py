@@ -198,9 +198,12 @@ class ConsulClusters:
 def leave_nomad(clusters, units):
     """What cannot be done here, Nomad's Autopilot does when it sees the agent failed."""
     nomad = clusters.nomad
+    units = [unit for unit in units if unit.startswith("nomad")]
     try:
         if clusters.work is not None:
             clusters.work.forget()
+            if clusters.role == "client":
+                end_at_once(units)
         if nomad is not None and clusters.role == "server":
             health = nomad.get("/v1/operator/autopilot/health", accept=(429,))
             mine = [each["ID"] for each in health.get("Servers") or [] if plain_name(each) == clusters.me]
@@ -208,10 +211,16 @@ def leave_nomad(clusters, units):
                 nomad.ask("DELETE", f"/v1/operator/raft/peer?id={server}")
     except AGENT_ERRORS as error:
         print(f"Nomad is left as after a failure: {described(error)}", file=sys.stderr)
-    units = [unit for unit in units if unit.startswith("nomad")]
     if nomad is not None and clusters.role == "server":
         say_farewell(units)
     stop(units)
+
+
+def end_at_once(units):
+    """With its next heartbeat a client would hear that nobody knows it, and come in anew, for a day. What ran on it is
+    elsewhere already."""
+    for unit in units:
+        systemctl("kill", "--kill-who=main", "--signal=SIGKILL", unit, check=False)
 
 
 def say_farewell(units, seconds=20):
