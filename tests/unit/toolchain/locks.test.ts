@@ -7,26 +7,29 @@ import * as path from "node:path";
 
 import { root } from "../../../toolchain/paths";
 
-/** Says `in`, stays in the lock for a moment, says `out`. */
+/** Says `in`, stays in the lock for a moment, says `out`: in one file, which keeps the order of several processes. */
 const holder = `
     const { withLock } = require(${JSON.stringify(path.join(root, "toolchain", "locks.js"))});
+    const say = (word) =>
+        require("node:fs").appendFileSync(process.argv[2], word + " " + process.pid + "\\n");
     withLock("thing", async () => {
-        console.log("in " + process.pid);
+        say("in");
         await new Promise((resolve) => setTimeout(resolve, Number(process.argv[1])));
-        console.log("out " + process.pid);
-    }, () => console.log("wait " + process.pid));
+        say("out");
+    }, () => say("wait"));
 `;
 
 describe("withLock", function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     let cache: string;
     let children: ChildProcess[];
-    let lines: string[];
+    let said: string;
 
     beforeEach(() => {
         cache = fs.mkdtempSync(path.join(os.tmpdir(), "gatehouse-locks-"));
         children = [];
-        lines = [];
+        said = path.join(cache, "said");
+        fs.writeFileSync(said, "");
     });
     afterEach(() => {
         children.forEach((child) => child.kill("SIGKILL"));
@@ -34,21 +37,20 @@ describe("withLock", function () {
     });
 
     function start(milliseconds: number): ChildProcess {
-        const child = spawn(process.execPath, ["-e", holder, String(milliseconds)], {
+        const child = spawn(process.execPath, ["-e", holder, String(milliseconds), said], {
             env: { PATH: process.env["PATH"], GATEHOUSE_CACHE: cache },
-            stdio: ["ignore", "pipe", "inherit"],
+            stdio: ["ignore", "ignore", "inherit"],
         });
-        child
-            .stdout!.setEncoding("utf8")
-            .on("data", (text: string) => lines.push(...text.trim().split("\n")));
         children.push(child);
         return child;
     }
 
+    const lines = (): string[] => fs.readFileSync(said, "utf8").split("\n").slice(0, -1);
+
     async function until(what: string, holds: () => boolean): Promise<void> {
         const deadline = Date.now() + 15_000;
         while (!holds()) {
-            assert.ok(Date.now() < deadline, `not seen: ${what}; seen: ${lines.join(", ")}`);
+            assert.ok(Date.now() < deadline, `not seen: ${what}; seen: ${lines().join(", ")}`);
             await new Promise((resolve) => setTimeout(resolve, 10));
         }
     }
@@ -56,32 +58,34 @@ describe("withLock", function () {
     it("lets one process in at a time", async () => {
         const all = [start(60), start(60), start(60), start(60)];
         await Promise.all(all.map((child) => once(child, "exit")));
-        const passages = lines.filter((line) => !line.startsWith("wait"));
+        const passages = lines().filter((line) => !line.startsWith("wait"));
         assert.equal(passages.length, 8);
         for (let i = 0; i < passages.length; i += 2) {
-            assert.equal(passages[i]?.replace("in", "out"), passages[i + 1], lines.join(", "));
+            assert.equal(passages[i]?.replace("in", "out"), passages[i + 1], lines().join(", "));
         }
         assert.deepEqual(fs.readdirSync(path.join(cache, "locks")), []);
     });
 
     it("tells who waits", async () => {
-        start(5000);
-        await until("the first one in", () => lines.some((line) => line.startsWith("in")));
+        start(60_000);
+        await until("the first one in", () => lines().some((line) => line.startsWith("in")));
         const second = start(0);
-        await until("the second one waiting", () => lines.includes(`wait ${second.pid}`));
+        await until("the second one waiting", () => lines().includes(`wait ${second.pid}`));
     });
 
     it("takes over from a process that was killed, once", async () => {
         const victim = start(60_000);
-        await until("the victim in", () => lines.includes(`in ${victim.pid}`));
+        await until("the victim in", () => lines().includes(`in ${victim.pid}`));
         const heirs = [start(50), start(50), start(50)];
-        await until("all waiting", () => lines.filter((line) => line.startsWith("wait")).length === 3);
+        await until("all waiting", () => lines().filter((line) => line.startsWith("wait")).length === 3);
         victim.kill("SIGKILL");
         await Promise.all(heirs.map((child) => once(child, "exit")));
-        const passages = lines.filter((line) => !line.startsWith("wait")).slice(1);
+        const passages = lines()
+            .filter((line) => !line.startsWith("wait"))
+            .slice(1);
         assert.equal(passages.length, 6);
         for (let i = 0; i < 6; i += 2) {
-            assert.equal(passages[i]?.replace("in", "out"), passages[i + 1], lines.join(", "));
+            assert.equal(passages[i]?.replace("in", "out"), passages[i + 1], lines().join(", "));
         }
     });
 
@@ -91,7 +95,7 @@ describe("withLock", function () {
         fs.writeFileSync(path.join(cache, "locks", "thing.lock"), JSON.stringify(lock));
         const child = start(0);
         await once(child, "exit");
-        assert.ok(lines.includes(`out ${child.pid}`));
+        assert.ok(lines().includes(`out ${child.pid}`));
     });
 
     it("believes a lock of another host for as long as it shows signs of life", async () => {
@@ -99,9 +103,9 @@ describe("withLock", function () {
         const file = path.join(cache, "locks", "thing.lock");
         fs.writeFileSync(file, JSON.stringify({ pid: 1, started: "1", host: "elsewhere" }));
         const child = start(0);
-        await until("it waiting", () => lines.includes(`wait ${child.pid}`));
+        await until("it waiting", () => lines().includes(`wait ${child.pid}`));
         fs.utimesSync(file, new Date(Date.now() - 120_000), new Date(Date.now() - 120_000));
         await once(child, "exit");
-        assert.ok(lines.includes(`out ${child.pid}`));
+        assert.ok(lines().includes(`out ${child.pid}`));
     });
 });
