@@ -63,9 +63,10 @@ if (args[0] === "stack" && args[1] === "init") {
     })();
 } else if (args[0] === "up") {
     const config = fs.readFileSync(option("--config-file"), "utf8");
+    // Before the log says that it runs: whoever reads that may interrupt it at once.
+    if (process.env.FAKE_WAIT) process.on("SIGINT", () => { log("SIGINT"); setTimeout(() => process.exit(255), 300); });
     log("config " + JSON.stringify(config));
     if (process.env.FAKE_WAIT) {
-        process.on("SIGINT", () => { log("SIGINT"); setTimeout(() => process.exit(255), 300); });
         setInterval(() => {}, 1000);
     } else if (process.env.FAKE_FAIL) {
         if (process.env.FAKE_ERROR) report(process.env.FAKE_ERROR);
