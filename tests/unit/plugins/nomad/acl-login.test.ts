@@ -28,7 +28,7 @@ describe("the nomad plugin's auth methods and binding rules, on an agent that de
         rules = new Resources(provider, "nomad:index/aclBindingRule:AclBindingRule");
     });
     after(async function () {
-        this.timeout(30_000);
+        this.timeout(60_000);
         provider?.close();
         await agent?.stop();
     });

@@ -26,7 +26,7 @@ describe("the nomad plugin's policies, tokens and roles, on an agent that denies
         roles = new Resources(provider, "nomad:index/aclRole:AclRole");
     });
     after(async function () {
-        this.timeout(30_000);
+        this.timeout(60_000);
         provider?.close();
         await agent?.stop();
     });

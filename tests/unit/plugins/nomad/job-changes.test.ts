@@ -8,20 +8,16 @@ import { Jobs, spec, type } from "./jobs";
 
 import type { Values } from "../../../../plugins/lib";
 
-describe("the nomad plugin's jobs, on a real agent", () => {
+describe("the nomad plugin's jobs, on a real agent", function () {
+    this.timeout("3m");
     let jobs: Jobs;
 
-    before(async function () {
-        this.timeout(60_000);
+    before(async () => {
         jobs = await Jobs.start();
     });
-    after(async function () {
-        this.timeout(30_000);
-        await jobs?.stop();
-    });
+    after(() => jobs?.stop());
 
-    it("replaces on another ID or namespace, and reads vars by the declared type", async function () {
-        this.timeout(30_000);
+    it("replaces on another ID or namespace, and reads vars by the declared type", async () => {
         const typed = `
 variable "names" { type = list(string) }
 variable "count" { type = number }
@@ -82,8 +78,7 @@ job "any" {
         await jobs.remove("typed", plain(made.outputs));
     });
 
-    it("sees a stopped job, and registers it again only if told so", async function () {
-        this.timeout(30_000);
+    it("sees a stopped job, and registers it again only if told so", async () => {
         const args = { jobspec: spec({ id: "stopped" }), detach: false };
         const made = await jobs.create(args);
         await fetch(`${jobs.agent.address}/v1/job/stopped`, { method: "DELETE" });

@@ -110,7 +110,7 @@ describe("rendered variables, read by Nomad's own parser", () => {
         client = new NomadClient({ address: agent.address }, {});
     });
     after(async function () {
-        this.timeout(30_000);
+        this.timeout(60_000);
         await agent?.stop();
     });
 
@@ -135,7 +135,7 @@ job "x" {
     }
 
     it("means exactly the text that was given", async function () {
-        this.timeout(30_000);
+        this.timeout(60_000);
         const nasty = fc.constantFrom(
             "${",
             "$${",

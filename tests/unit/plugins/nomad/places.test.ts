@@ -20,7 +20,7 @@ describe("the nomad plugin's namespaces and node pools, on a real agent", () => 
         pools = new Resources(provider, "nomad:index/nodePool:NodePool");
     });
     after(async function () {
-        this.timeout(30_000);
+        this.timeout(60_000);
         provider?.close();
         await agent?.stop();
     });

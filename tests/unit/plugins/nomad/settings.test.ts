@@ -19,7 +19,7 @@ describe("the nomad plugin's settings, on an agent with client certificates and 
         agent = await startSecureNomad();
     });
     after(async function () {
-        this.timeout(30_000);
+        this.timeout(60_000);
         await agent?.stop();
     });
 

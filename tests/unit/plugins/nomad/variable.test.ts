@@ -18,7 +18,7 @@ describe("the nomad plugin's variables, on a real agent", () => {
         provider = await ProviderHarness.start(nomadProvider, { address: agent.address });
     });
     after(async function () {
-        this.timeout(30_000);
+        this.timeout(60_000);
         provider?.close();
         await agent?.stop();
     });
