@@ -92,7 +92,7 @@ class Machine {
 }
 
 describe("command plugin, remote.Command", function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     const host = sshKeys();
     const operator = sshKeys();
     const agent = process.env.SSH_AUTH_SOCK;

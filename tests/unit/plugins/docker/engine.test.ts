@@ -220,7 +220,17 @@ describe("docker plugin on a real engine", function () {
 
     it("tells the last words of a container that exits at once, and leaves none behind", async () => {
         const inputs = containerOf("dying", { command: ["sh", "-c", "echo the reason; exit 3"] });
-        const error = await failureOf(make(harness, containerType, inputs));
+        // The plugin looks a moment after the start. It runs in this process, so that it comes to that when this lets it:
+        // not while the container still runs, which on a busy machine may be longer than a moment.
+        const status = (): string =>
+            spawnSync("docker", ["inspect", "-f", "{{.State.Status}}", `${run}-dying`], { encoding: "utf8" })
+                .stdout;
+        const hold = setInterval(() => {
+            while (status().trim() === "running");
+        }, 10);
+        const error = await failureOf(make(harness, containerType, inputs)).finally(() =>
+            clearInterval(hold),
+        );
         assert.match(error.message, /exited at once with code 3[^]*the reason/);
         assert.equal(initFailureOf(error), undefined);
         assert.equal(docker("ps", "-aq", "--filter", `name=${run}-dying`), "");
@@ -232,9 +242,9 @@ describe("docker plugin on a real engine", function () {
             interval: "100ms",
             retries: 2,
         };
-        const inputs = containerOf("health", { healthcheck, wait: true, waitTimeout: 1 });
+        const inputs = containerOf("health", { healthcheck, wait: true, waitTimeout: 5 });
         const error = await failureOf(make(harness, containerType, inputs));
-        assert.match(error.message, /not healthy after 1 s \(waitTimeout\)[^]*exit code 1\): not yet/);
+        assert.match(error.message, /not healthy after 5 s \(waitTimeout\)[^]*exit code 1\): not yet/);
         const failure = initFailureOf(error);
         assert.ok(failure);
         assert.equal(docker("inspect", "-f", "{{.State.Running}}", failure.id), "true");
