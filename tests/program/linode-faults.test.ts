@@ -6,6 +6,7 @@ import { removeLinodeObjects } from "../../toolchain/linode/objects";
 import { straysOf } from "../../toolchain/linode/strays";
 import { LinodeEmulator } from "../support/linode/emulator";
 import { getJson } from "../support/http";
+import { eventually } from "../support/poll";
 import type { LinodeOutputs, LinodeSettings } from "./linode-program";
 import { EngineStack } from "./security-engine";
 
@@ -118,7 +119,19 @@ describe("what faults of Linode's API do to a stack, with the real engine", func
         const three = { machines: [...settings.machines, "server-3", "server-4"], generation: 2 };
         emulator.faults.failEvent("linode_create", { label: "gatehouse-test-server-3" });
         emulator.faults.failEvent("linode_boot", { label: "gatehouse-test-server-4" });
-        const said = await stack.fails("up", three);
+        // The engine begins nothing more after a failure: both have to be on their way before one of them fails.
+        emulator.freeze();
+        const update = stack.begin(three);
+        const both = ["server-3", "server-4"].map((name) => labelled("linode", name));
+        await eventually(
+            "both are being made",
+            () => assert.ok(both.every((each) => kept().includes(each))),
+            {
+                within: 60,
+            },
+        ).finally(() => emulator.thaw());
+        const { code, output: said } = await update.done;
+        assert.notEqual(code, 0, said);
         assert.match(said, /server-3[\s\S]*linode_create has failed: The job failed on its host/);
         assert.match(said, /server-4[\s\S]*linode_boot has failed: The job failed on its host/);
         await stack.up(three);
