@@ -139,6 +139,7 @@ describe("nodes that roll, with the real engine", function () {
         const killed = begin("up", "--yes", "--skip-preview");
         await eventually("a machine is on its way", () => assert.equal(of(lines(), "turn ends").length, 1), {
             within: 60,
+            every: 20,
         });
         await killed.kill();
         await killed.done;
@@ -167,6 +168,7 @@ describe("nodes that roll, with the real engine", function () {
         const killed = begin("up", "--yes", "--skip-preview");
         await eventually("a machine is on its way", () => assert.equal(of(lines(), "turn ends").length, 1), {
             within: 60,
+            every: 20,
         });
         await killed.kill();
         await killed.done;

@@ -85,13 +85,26 @@ export function start(command: string, args: string[], options: CommandOptions =
         );
     }).finally(() => clearTimeout(killer));
     const kill = async () => {
-        for (const pid of await descendants(child.pid)) {
-            try {
-                process.kill(pid, "SIGKILL");
-            } catch {
-                // It ended by itself meanwhile.
+        const all = new Set<number>();
+        const send = (name: NodeJS.Signals, pids: Iterable<number>) => {
+            for (const pid of pids) {
+                try {
+                    process.kill(pid, name);
+                } catch {
+                    // It ended by itself meanwhile.
+                }
             }
+        };
+        // First they all stand still, so that none starts another one that would not be found.
+        for (;;) {
+            const more = (await descendants(child.pid)).filter((pid) => !all.has(pid));
+            if (more.length === 0) {
+                break;
+            }
+            send("SIGSTOP", more);
+            more.forEach((pid) => all.add(pid));
         }
+        send("SIGKILL", all);
     };
     return { done, output: () => output, signal, kill };
 }
