@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 
-import { freePorts as unnamedPorts } from "../../snapshots/free-ports";
 import { eventually } from "./poll";
 
 /** A real agent in development mode: server and client in one, nothing kept, on loopback only. */
@@ -233,8 +233,29 @@ export async function launch(
     };
 }
 
+// Below those that the system gives to whoever asks it for any port: nobody is given one of these before it is used, nor
+// while its user starts again. Processes of tests that run side by side have each their own.
+const portsOfProcess = 1200;
+const firstPort = 10_000 + (Number(process.env.MOCHA_WORKER_ID ?? 7) % 8) * portsOfProcess;
+let nextPort = Math.floor(Math.random() * portsOfProcess);
+
 /** Free TCP ports by name. */
 export async function freePorts<Name extends string>(names: readonly Name[]): Promise<Record<Name, number>> {
-    const ports = await unnamedPorts(names.length);
-    return Object.fromEntries(names.map((name, index) => [name, ports[index]!])) as Record<Name, number>;
+    const ports: Partial<Record<Name, number>> = {};
+    for (const name of names) {
+        let port;
+        do {
+            port = firstPort + (nextPort++ % portsOfProcess);
+        } while (!(await isFree(port)));
+        ports[name] = port;
+    }
+    return ports as Record<Name, number>;
+}
+
+function isFree(port: number): Promise<boolean> {
+    return new Promise((resolve) => {
+        const server = createServer();
+        server.once("error", () => resolve(false));
+        server.listen(port, "0.0.0.0", () => server.close(() => resolve(true)));
+    });
 }

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import * as http from "node:http";
 import { join } from "node:path";
 
+import { freePorts } from "../../support/agents";
 import { GracefulServer } from "../../../images/common/graceful";
 import { createHello } from "../../../images/hello/server";
 import { eventually } from "../../support/poll";
@@ -14,7 +15,7 @@ const root = join(__dirname, "../../..");
 describe("an application that is told to stop", () => {
     it("says that it is not healthy any more and goes on serving, until the drain delay is over", async () => {
         const options = { name: "demo", instance: "i", node: "n", nodeAddress: "", port: 1 };
-        const hello = createHello({ ...options, drainDelayMs: 300 });
+        const hello = createHello({ ...options, drainDelayMs: 2000 });
         const url = `http://127.0.0.1:${await hello.listen(0, "127.0.0.1")}`;
         const drained = hello.drain();
         const [health, page] = await Promise.all([get(`${url}/health`), get(url)]);
@@ -63,7 +64,10 @@ describe("an application that is told to stop", () => {
         const [code] = (await once(child, "exit")) as [number];
         assert.equal(code, 1, "a port that is none must end the program");
 
-        const service = program("hello", { PORT: String(await freePort()), DRAIN_DELAY_MS: "0" });
+        const service = program("hello", {
+            PORT: String((await freePorts(["http"])).http),
+            DRAIN_DELAY_MS: "0",
+        });
         await once(service.stdout, "data");
         service.kill("SIGTERM");
         assert.deepEqual(await once(service, "exit"), [0, null]);
@@ -96,14 +100,4 @@ function program(app: string, env: Record<string, string>) {
         env: { PATH: process.env.PATH, ...env },
         stdio: ["ignore", "pipe", "pipe"],
     });
-}
-
-async function freePort(): Promise<number> {
-    const server = http.createServer();
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address() as { port: number };
-    server.close();
-    await once(server, "close");
-    return port;
 }

@@ -2,15 +2,14 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 import { prepareContext } from "../../../components/images/bundle";
-import { startConsul, type Agent } from "../../support/agents";
+import { freePorts, startConsul, type Agent } from "../../support/agents";
 import { root } from "../../support/command";
 import { eventually } from "../../support/poll";
-import { portOf, Scene, Target } from "./scene";
+import { Scene, Target } from "./scene";
 
 describe("the monitor's program", () => {
     let build: string;
@@ -32,14 +31,14 @@ describe("the monitor's program", () => {
     }
 
     it("judges, and ends cleanly when it is told to, in the middle of a check", async function () {
-        this.timeout(60_000);
+        this.timeout(120_000);
         const agent: Agent = await startConsul();
         const target = await Target.start();
         try {
             const scene = new Scene(agent);
             await scene.node("edge");
             await scene.service("edge", "web-1", { HTTP: target.url(), Interval: "1s", Timeout: "30s" });
-            const port = await freePort();
+            const { http: port } = await freePorts(["http"]);
             start({ CONSUL_HTTP_ADDR: agent.address.replace("http://", ""), PORT: String(port) });
             await scene.settled("edge", "passing");
             const health = await fetch(`http://127.0.0.1:${port}/health`);
@@ -66,13 +65,3 @@ describe("the monitor's program", () => {
         }
     });
 });
-
-/** Nobody else's, unless somebody takes it in the same moment. */
-async function freePort(): Promise<number> {
-    const server = createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const port = portOf(server);
-    server.close();
-    await once(server, "close");
-    return port;
-}
