@@ -28,5 +28,6 @@ export async function buildImages(...images: Image[]): Promise<void> {
 }
 
 export async function removeImages(...images: Image[]): Promise<void> {
-    await output("docker", ["image", "rm", "--force", ...images.map(tagOf)]);
+    // The layers below stay: another file may be about to build on them.
+    await output("docker", ["image", "rm", "--force", "--no-prune", ...images.map(tagOf)]);
 }
