@@ -15,7 +15,7 @@ describe("one run of a check", () => {
     afterEach(() => target.stop());
 
     const run = (definition: Definition): Promise<Verdict> =>
-        runCheck({ Timeout: "2s", ...definition }, new AbortController().signal);
+        runCheck({ Timeout: "10s", ...definition }, new AbortController().signal);
 
     it("judges HTTP answers as Consul's agents do", async () => {
         for (const [status, verdict] of Object.entries({
@@ -78,7 +78,7 @@ describe("one run of a check", () => {
             output: `HTTP GET ${target.url()}: no answer within 150 ms`,
         });
         const taken = performance.now() - start;
-        assert.ok(taken >= 140 && taken < 1000, `${taken} ms`);
+        assert.ok(taken >= 140 && taken < 5000, `${taken} ms`);
 
         const talkative = await Target.start((_request, response) => {
             response.writeHead(200);

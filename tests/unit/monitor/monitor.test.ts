@@ -8,6 +8,9 @@ import { Line, Scene, Target } from "./scene";
 
 import type { Monitor } from "../../../images/monitor/monitor";
 
+/** Milliseconds: sooner than the question for changes ends by itself. */
+const soon = 4500;
+
 describe("the health monitor, on a real Consul", () => {
     let agent: Agent;
     let scene: Scene;
@@ -48,17 +51,16 @@ describe("the health monitor, on a real Consul", () => {
 
     it("finds a service passing soon, critical when it fails, and passing when it is back", async () => {
         await scene.service(node, "web-1", { HTTP: target.url("/up"), Interval: "500ms", Timeout: "200ms" });
-        assert.ok((await scene.settled(node, "passing")) < 2000);
+        assert.ok((await scene.settled(node, "passing")) < soon);
         assert.match((await scene.checks(node))[0]!.Output, /^HTTP GET .*\/up: 200 OK Output: hello$/);
         target.status = 503;
-        // An interval, and time for a busy computer.
-        assert.ok((await scene.settled(node, "critical")) < 2500);
+        assert.ok((await scene.settled(node, "critical")) < soon);
         target.status = undefined;
         await eventually("the output says why", async () =>
             assert.match((await scene.checks(node))[0]!.Output, /503/),
         );
         target.status = 200;
-        assert.ok((await scene.settled(node, "passing")) < 2500);
+        assert.ok((await scene.settled(node, "passing")) < soon);
         assert.deepEqual(
             log.filter((line) => line.includes("->")).map((line) => line.replace(/ \(.*/, "")),
             [
@@ -70,13 +72,14 @@ describe("the health monitor, on a real Consul", () => {
     });
 
     it("keeps to the interval, and never makes a check twice at once", async () => {
-        await scene.service(node, "web-1", { HTTP: target.url(), Interval: "200ms", Timeout: "1s" });
+        await scene.service(node, "web-1", { HTTP: target.url(), Interval: "400ms", Timeout: "5s" });
         await requestsSoon(8);
         const gaps = target.requests.slice(1).map(({ at }, index) => at - target.requests[index]!.at);
         // The second run finds a place within the interval; from there on it is the interval.
-        assert.ok(gaps[0]! > 95 && gaps.slice(1).every((gap) => gap > 190), gaps.join(" "));
+        // A request that arrived late makes the next gap shorter.
+        assert.ok(gaps[0]! > 120 && gaps.slice(1).every((gap) => gap > 280), gaps.join(" "));
         const median = [...gaps].sort((a, b) => a - b)[Math.floor(gaps.length / 2)]!;
-        assert.ok(median < 400, gaps.join(" "));
+        assert.ok(median < 800, gaps.join(" "));
     });
 
     it("leaves alone what is not its business", async () => {
@@ -98,7 +101,7 @@ describe("the health monitor, on a real Consul", () => {
         for (const id of ids) {
             await scene.service(node, id, { HTTP: target.url(`/${id}`), Interval: "2s", Timeout: "1s" });
         }
-        assert.ok((await scene.settled(node, "passing", ids.length)) < 5000);
+        assert.ok((await scene.settled(node, "passing", ids.length)) < 10_000);
         assert.equal(monitor.size, ids.length);
         target.status = 500;
         await scene.settled(node, "critical", ids.length);
@@ -125,7 +128,7 @@ describe("the health monitor, on a real Consul", () => {
         await scene.service(node, "web-1", definition);
         await scene.settled(node, "passing");
         await scene.service(node, "web-1", definition, "critical");
-        assert.ok((await scene.settled(node, "passing")) < 3000);
+        assert.ok((await scene.settled(node, "passing")) < soon);
     });
 
     it("does not bring back what is removed while it looks", async () => {
@@ -196,7 +199,7 @@ describe("the health monitor, on a real Consul", () => {
     });
 
     it("begins anew with a Consul that has forgotten everything", async function () {
-        this.timeout(60_000);
+        this.timeout(120_000);
         const definition = { HTTP: target.url(), Interval: "1h" };
         await scene.service(node, "web-1", definition);
         await scene.settled(node, "passing");

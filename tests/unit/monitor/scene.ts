@@ -126,7 +126,7 @@ export class Scene {
     }
 
     /** Waits for all checks of a node to have a status; returns how many milliseconds that took. */
-    async settled(node: string, status: string, count = 1, within = 10): Promise<number> {
+    async settled(node: string, status: string, count = 1, within = 30): Promise<number> {
         const start = performance.now();
         await eventually(
             `${count} checks of ${node} are ${status}`,
