@@ -20,9 +20,12 @@ describe("the balancer in front of web servers", function () {
         scene = await BalancerScene.open("sessions");
         await Promise.all(backends.map((name) => scene.backend(name)));
         balancer = await scene.balancer({}, { command: ["serve", "--managed"] });
-        const { code, output } = await balancer.apply({ ...own, ...urls("back1", "back2") });
-        assert.equal(code, 0, output);
-        assert.match(output, /back1 \(back1:8080\), back2 \(back2:8080\); 2 of 2 backends are up/);
+        // The web servers may still be starting.
+        await eventually("both backends are up", async () => {
+            const { code, output } = await balancer.apply({ ...own, ...urls("back1", "back2") });
+            assert.equal(code, 0, output);
+            assert.match(output, /back1 \(back1:8080\), back2 \(back2:8080\); 2 of 2 backends are up/);
+        });
     });
     after(() => scene?.close());
 
