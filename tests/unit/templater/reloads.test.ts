@@ -47,7 +47,12 @@ describe("reloads of a rendered HAProxy", function () {
                 const reloads = await scene.balancer.inside(
                     "sh",
                     "-c",
-                    `n=0; while [ $n -lt 40 ]; do echo reload | socat - ${socket} && echo reloaded; sleep 0.1; n=$((n + 1)); done`,
+                    `n=0 made=0
+                    while [ $n -lt 40 ] || { [ $made -lt 20 ] && [ $n -lt 400 ]; }; do
+                        if echo reload | socat - ${socket}; then echo reloaded; made=$((made + 1)); fi
+                        sleep 0.1
+                        n=$((n + 1))
+                    done`,
                 );
                 const made = reloads.split("reloaded").length - 1;
                 assert.ok(made >= 20, `only ${made} reloads were made`);
@@ -57,7 +62,11 @@ describe("reloads of a rendered HAProxy", function () {
         });
     }
 
+    /** The templater's defaults: five reloads at once, and then one a second. */
+    const mostSince = (begin: number): number => 5 + (Date.now() - begin) / 1000;
+
     it("are bounded when an instance flaps", async () => {
+        const begin = Date.now();
         const before = await scene.balancer.counter("reloads");
         const report = await scene.underLoad(false, async () => {
             const end = Date.now() + 6000;
@@ -70,7 +79,8 @@ describe("reloads of a rendered HAProxy", function () {
         });
         assertNoneFailed(report);
         const reloads = (await scene.balancer.counter("reloads")) - before;
-        assert.ok(reloads <= 12, `${reloads} reloads in six seconds`);
+        const most = mostSince(begin);
+        assert.ok(reloads <= most, `${reloads} reloads, and not at most ${most}`);
         await scene.deregister("c");
         await scene.answers("a b");
     });
@@ -78,21 +88,23 @@ describe("reloads of a rendered HAProxy", function () {
     it("are bounded, and come to an end, when an instance moves all the time", async () => {
         const begin = Date.now();
         const before = await scene.balancer.counter("reloads");
-        let moves = 0;
+        let [moves, seconds] = [0, 0];
+        const made = async (): Promise<number> => (await scene.balancer.counter("reloads")) - before;
         await scene.losesNothing(async () => {
-            while (Date.now() < begin + 4000) {
+            const start = Date.now();
+            // Five reloads may take a busy machine longer than four seconds.
+            while (seconds < 4 || (seconds < 30 && (await made()) < 5)) {
                 await scene.register("c", { port: scene.portOf(moves % 2 === 0 ? "c" : "b") });
                 moves++;
-                await pause(100);
+                await pause(50);
+                seconds = (Date.now() - start) / 1000;
             }
             await scene.register("c");
             await scene.answers("a b c");
         });
-        const made = (await scene.balancer.counter("reloads")) - before;
-        // The templater's defaults: five at once, and then one a second.
-        const most = 5 + (Date.now() - begin) / 1000;
-        assert.ok(moves > 2 * most, `only ${moves} moves`);
-        assert.ok(made >= 5 && made <= most, `${made} reloads for ${moves} moves`);
+        const reloads = await made();
+        assert.ok(moves > 2 * (5 + seconds), `only ${moves} moves in ${seconds} seconds`);
+        assert.ok(reloads >= 5 && reloads <= mostSince(begin), `${reloads} reloads for ${moves} moves`);
         await scene.deregister("c");
         await scene.answers("a b");
     });
@@ -132,11 +144,11 @@ describe("reloads of a rendered HAProxy", function () {
                 assert.equal(await scene.used(), "a b");
                 await scene.deregister("b");
                 await scene.register("c");
-                await scene.answers("a c", { within: 5 });
+                await scene.answers("a c");
             } finally {
                 await scene.balancer.insideOf("haproxy", "mv", `${page}.away`, page);
             }
-            await scene.answers("b c", { within: 15 });
+            await scene.answers("b c");
         });
         await scene.register("a");
         await scene.register("b");
@@ -160,7 +172,7 @@ describe("reloads of a rendered HAProxy", function () {
             } finally {
                 await inHaproxy(`mv ${page}.away ${page}`);
             }
-            await scene.answers("b c", { within: 15 });
+            await scene.answers("b c");
         });
         await scene.register("a");
         await scene.answers("a b");
@@ -178,10 +190,8 @@ describe("reloads of a rendered HAProxy", function () {
             await holder.release();
         }
         const moved = { stats: holder.port };
-        await eventually(
-            "HAProxy has its new port",
-            async () => assert.equal((await scene.stats("/health", moved)).status, 200),
-            { within: 20 },
+        await eventually("HAProxy has its new port", async () =>
+            assert.equal((await scene.stats("/health", moved)).status, 200),
         );
         assert.equal(await scene.used(), "a b");
     });

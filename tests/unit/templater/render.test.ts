@@ -10,7 +10,7 @@ describe("HAProxy rendered by consul-template", function () {
     let scene: RenderedScene;
 
     before(async () => {
-        scene = await RenderedScene.prepare(["a", "b", "c", "d"], { GUARD_HOLD: "4" });
+        scene = await RenderedScene.prepare(["a", "b", "c", "d"], { GUARD_HOLD: "10" });
     });
     after(() => scene?.close());
 
@@ -72,11 +72,12 @@ describe("HAProxy rendered by consul-template", function () {
 
     it("answers 503 at once when the catalogue says that no instance passes, and recovers", async () => {
         await scene.register(["a", "b"], { status: "critical" });
-        await scene.answers("status 503", { within: 3 });
+        // Sooner than what is held back.
+        await scene.answers("status 503", { within: 8 });
         await scene.register("b");
-        await scene.answers("b", { within: 3 });
+        await scene.answers("b");
         await scene.register("a");
-        await scene.answers("a b", { within: 3 });
+        await scene.answers("a b");
     });
 
     it("takes nothing into the configuration that an instance says of itself", async () => {
@@ -98,7 +99,7 @@ describe("HAProxy rendered by consul-template", function () {
             ),
         );
         await scene.deregister(...bad.map(({ id }) => id), "c");
-        await scene.answers("a b", { within: 20 });
+        await scene.answers("a b", { within: 60 });
     });
 
     it("changes the templater's settings while traffic goes on", async () => {
