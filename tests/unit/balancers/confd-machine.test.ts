@@ -6,7 +6,7 @@ import { EtcdMachine } from "./etcd-machine";
 
 /** A real machine with three members of etcd, confd, the guard and HAProxy on it. */
 describe("a balancer that confd renders from etcd", function () {
-    this.timeout("3m");
+    this.timeout("5m");
     const machine = new EtcdMachine();
 
     before(async () => {
@@ -15,7 +15,7 @@ describe("a balancer that confd renders from etcd", function () {
     });
     after(() => machine.remove());
 
-    const answers = (expected: string, within = 10): Promise<void> =>
+    const answers = (expected: string, within = 30): Promise<void> =>
         eventually(`${expected} answer`, async () => assert.equal(await machine.used(), expected), {
             within,
         });
@@ -108,10 +108,10 @@ describe("a balancer that confd renders from etcd", function () {
         await machine.inside("systemctl", "restart", "confd");
         assert.equal(await machine.used(), "a, b, c");
         await machine.inside("systemctl", "start", "member-1", "member-2");
-        await eventually("etcd answers", () => machine.register(4));
+        await eventually("etcd answers", () => machine.register(4), { within: 60 });
         await answers("a, b, c, d", 30);
         await machine.inside("systemctl", "start", "member-3");
-        await machine.deregister(4);
+        await eventually("etcd answers", () => machine.deregister(4), { within: 60 });
         await answers("a, b, c");
     });
 

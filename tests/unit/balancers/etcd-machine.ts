@@ -69,7 +69,7 @@ export class EtcdMachine extends RoutedMachine {
             putApps(root, "a-9001", "b-9002", "c-9003", "d-9004", "stranger-9099");
         });
         await this.addAddresses();
-        await eventually("etcd answers", () => this.etcdctl("endpoint", "health"));
+        await eventually("etcd answers", () => this.etcdctl("endpoint", "health"), { within: 60 });
         for (const command of [
             "role add balancer",
             "role grant-permission balancer --prefix=true read /apps/",
@@ -94,7 +94,7 @@ export class EtcdMachine extends RoutedMachine {
     etcdctl(...command: string[]): Promise<string> {
         const { caFile, certificateFile, keyFile } = etcdClientFiles;
         return this.inside(
-            ...["etcdctl", `--endpoints=${this.args().etcd.endpoints.join(",")}`, "--command-timeout=3s"],
+            ...["etcdctl", `--endpoints=${this.args().etcd.endpoints.join(",")}`, "--command-timeout=10s"],
             ...[`--cacert=${caFile}`, `--cert=${certificateFile}`, `--key=${keyFile}`, "--user=root:root"],
             ...command,
         );

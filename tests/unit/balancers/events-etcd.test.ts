@@ -6,7 +6,7 @@ import { EtcdMachine } from "./etcd-machine";
 
 /** A real machine with three members of etcd and HAProxy on it, whose Lua follows them. */
 describe("a balancer that follows etcd by events", function () {
-    this.timeout("3m");
+    this.timeout("5m");
     const machine = new EtcdMachine();
 
     before(async () => {
@@ -97,10 +97,10 @@ describe("a balancer that follows etcd by events", function () {
         await machine.inside("systemctl", "reload", "haproxy.service");
         assert.equal(await machine.used(), "a, b, c");
         await machine.inside("systemctl", "start", "member-1", "member-2");
-        await eventually("etcd answers", () => machine.register(4));
+        await eventually("etcd answers", () => machine.register(4), { within: 60 });
         await answers("a, b, c, d", 30);
         await machine.inside("systemctl", "start", "member-3");
-        await machine.deregister(4);
+        await eventually("etcd answers", () => machine.deregister(4), { within: 60 });
         await answers("a, b, c");
         assert.equal(await metric("errors_total", "internal"), 0);
     });
@@ -111,20 +111,20 @@ describe("a balancer that follows etcd by events", function () {
         await machine.losesNothing("http://127.0.0.1/", async () => {
             for (const member of ["member-1", "member-2", "member-3"]) {
                 await machine.inside("systemctl", "restart", member);
-                await eventually("etcd answers", () => machine.register(4));
-                await answers("a, b, c, d", 15);
-                await machine.deregister(4);
-                await answers("a, b, c", 15);
+                await eventually("etcd answers", () => machine.register(4), { within: 60 });
+                await answers("a, b, c, d", 30);
+                await eventually("etcd answers", () => machine.deregister(4), { within: 60 });
+                await answers("a, b, c", 30);
             }
             assert.deepEqual(await form("watch"), ["haproxy.service"]);
             await machine.register(4);
-            await answers("a, b, c, d", 15);
+            await answers("a, b, c, d", 30);
             await eventually("servers stand in the configuration", async () =>
                 assert.match(await machine.inside("cat", "/run/haproxy/haproxy.cfg"), /server webapp-4 /),
             );
             assert.deepEqual(await form("events"), ["haproxy.service"]);
             await machine.deregister(4);
-            await answers("a, b, c", 15);
+            await answers("a, b, c", 30);
         });
     });
 
@@ -161,7 +161,7 @@ describe("a balancer that follows etcd by events", function () {
             assert.equal(await machine.used(), "a, b, c");
             assert.match(await machine.stats("/discovery"), /what was there stays/);
             await machine.configure(etcdBalancer(args));
-            await answers("a, b, c, d", 15);
+            await answers("a, b, c, d", 30);
             await machine.deregister(4);
             await answers("a, b, c");
         });

@@ -104,8 +104,8 @@ describe("the guard's counters", () => {
         assert.match(found["last_success_age_seconds"]!, /^3\d$/);
         const { body } = await ask("/guard/status");
         assert.match(body, /^state +a list is held back$/m);
-        assert.match(body, /^held back +service web, 1 listed, for 1[234] s$/m);
-        assert.match(body, /^held back +service api, 0 listed, for [123] s$/m);
+        assert.match(body, /^held back +service web, 1 listed, for 1[2-9] s$/m);
+        assert.match(body, /^held back +service api, 0 listed, for [1-9] s$/m);
         assert.match(body, /^last success +3\d s ago$/m);
     });
 

@@ -9,7 +9,7 @@ import { putApps, putConsul } from "./node-programs";
 
 /** A real machine whose HAProxy hears of instances from the machine's own Consul. */
 describe("a node's balancer with discovery by events", function () {
-    this.timeout("2m");
+    this.timeout("5m");
     const machine = new RoutedMachine();
     const management = randomUUID();
     const login = ["--user", `${account.user}:${account.password}`];
@@ -36,6 +36,14 @@ describe("a node's balancer with discovery by events", function () {
         await eventually("the catalogue has been read", async () =>
             assert.equal(await machine.page("http://127.0.0.1:1936/ready"), "200 ready"),
         );
+        // Consul may have made the services known one after the other; each new one is a reload.
+        await eventually("all services are there, and nothing is left to be reloaded", async () => {
+            const page = await statistics("/discovery");
+            for (const name of ["echo", "helloworld"]) {
+                assert.ok(page.includes(`<h2>${name}</h2>`), page);
+            }
+            assert.match(await statistics("/guard/status"), /nothing is left to be done/);
+        });
     });
     after(() => machine.remove());
 
@@ -65,8 +73,11 @@ describe("a node's balancer with discovery by events", function () {
     }
 
     const answers = (service: string, expected: string): Promise<void> =>
-        eventually(`${service} is answered by ${expected}`, async () =>
-            assert.equal(await answering(service), expected),
+        eventually(
+            `${service} is answered by ${expected}`,
+            async () => assert.equal(await answering(service), expected),
+            // A Consul that starts again may take a quarter of a minute until it names its own services.
+            { within: 60 },
         );
 
     const statistics = (path: string): Promise<string> =>
@@ -82,9 +93,10 @@ describe("a node's balancer with discovery by events", function () {
 
     /** Nothing that is asked of HAProxy meanwhile fails. */
     async function losesNothing(action: () => Promise<unknown>): Promise<void> {
-        await machine.inside("rm", "-f", "/tmp/stop");
+        await machine.inside("rm", "-f", "/tmp/stop", "/tmp/asked");
         const load = machine.inside("python3", "-c", callers, machine.address);
         try {
+            await eventually("requests are made", () => machine.inside("test", "-e", "/tmp/asked"));
             await action();
         } finally {
             await machine.inside("touch", "/tmp/stop");
@@ -118,7 +130,7 @@ describe("a node's balancer with discovery by events", function () {
             await consul("services", "deregister", "-id=late");
             await answers("late", "404");
         });
-        assert.equal(await reloads(), before + 2);
+        await eventually("both reloads are counted", async () => assert.equal(await reloads(), before + 2));
         await answers("helloworld", "a b");
     });
 
@@ -170,8 +182,10 @@ print(s.recv(100).decode().strip())`;
         } finally {
             await machine.inside("systemctl", "start", "consul.service");
         }
-        await eventually("Consul answers again", async () =>
-            assert.match(await statistics("/discovery"), /Consul said so/),
+        await eventually(
+            "Consul answers again",
+            async () => assert.match(await statistics("/discovery"), /Consul said so/),
+            { within: 60 },
         );
     });
 
@@ -252,6 +266,8 @@ def each(connect):
         except Exception as error:
             failures.append(f"{connect.__name__} {time.time()}: {error!r}")
         counts["http"] += 1
+        if counts["http"] >= 10 and not os.path.exists("/tmp/asked"):
+            open("/tmp/asked", "w").close()
         time.sleep(0.005)
 def anew():
     connection = http.client.HTTPConnection(sys.argv[1], 80, timeout=5)

@@ -10,7 +10,7 @@ import { putApps, putConsul, putNomad } from "./node-programs";
 
 /** A real machine with Consul and Nomad on it, and applications that Consul knows. */
 describe("a node with its balancer and its resolver", function () {
-    this.timeout("3m");
+    this.timeout("5m");
     const machine = new RoutedMachine();
     const management = randomUUID();
     const login = ["--user", `${account.user}:${account.password}`];
@@ -63,6 +63,8 @@ describe("a node with its balancer and its resolver", function () {
         return seen.join(", ");
     }
 
+    const routes = (): Promise<string> => machine.page("http://127.0.0.1:1936/routes/metrics", ...login);
+
     it("takes no request until Consul lets it read the catalogue, so that callers go elsewhere", async () => {
         const refused = await machine.try("curl", "--silent", "--show-error", "http://helloworld.service/");
         assert.equal(refused.code, 7, refused.output);
@@ -74,6 +76,9 @@ describe("a node with its balancer and its resolver", function () {
         await consul("acl", "token", "create", "-policy-name=balancer", `-secret=${args.consulToken}`);
         await eventually("the catalogue has been read", async () =>
             assert.equal(await machine.page("http://127.0.0.1:1936/ready"), "200 ready"),
+        );
+        await eventually("all services have been taken over", async () =>
+            assert.match(await routes(), /^gatehouse_services\{state="routed"\} 4$/m),
         );
     });
 
@@ -129,7 +134,7 @@ describe("a node with its balancer and its resolver", function () {
     });
 
     it("answers for names as the table of dns.ts says", async () => {
-        const dns = new Resolver({ timeout: 2000, tries: 2 });
+        const dns = new Resolver({ timeout: 5000, tries: 3 });
         dns.setServers([machine.address]);
         const refused = async (question: Promise<unknown>): Promise<string> =>
             question.then(
@@ -223,8 +228,7 @@ describe("a node with its balancer and its resolver", function () {
         }
         const counters = await machine.page("http://127.0.0.1:1936/guard/metrics", ...login);
         assert.match(counters, /^gatehouse_guard_reloads_total [1-9]/m);
-        const routes = await machine.page("http://127.0.0.1:1936/routes/metrics", ...login);
-        assert.match(routes, /^gatehouse_services\{state="routed"\} 4$/m);
+        assert.match(await routes(), /^gatehouse_services\{state="routed"\} 4$/m);
     });
 
     it("loses no request while instances and services come and go", async () => {
@@ -337,8 +341,10 @@ describe("a node with its balancer and its resolver", function () {
             await machine.inside("cat", "/run/dnsmasq/upstream.conf"),
             /^nameserver 127\.0\.0\.11\s*$/,
         );
-        await eventually("the services answer", async () =>
-            assert.match(await answers("http://helloworld.service/", 2), /^200 [ab], 200 [ab]$/),
+        await eventually(
+            "the services answer",
+            async () => assert.match(await answers("http://helloworld.service/", 2), /^200 [ab], 200 [ab]$/),
+            { within: 60 },
         );
         assert.match(await machine.inside("getent", "hosts", machine.name), new RegExp(machine.address));
     });

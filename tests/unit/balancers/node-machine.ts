@@ -50,8 +50,10 @@ export class RoutedMachine {
 
     /** Its cloud-init has finished, and all units of its roles run. */
     async booted(): Promise<void> {
-        await eventually("the document has been read", () =>
-            this.inside("test", "-x", "/usr/local/bin/gatehouse-ready"),
+        await eventually(
+            "the document has been read",
+            () => this.inside("test", "-x", "/usr/local/bin/gatehouse-ready"),
+            { within: 90 },
         );
         await this.inside("gatehouse-ready", "90");
     }
@@ -101,7 +103,7 @@ export class RoutedMachine {
             "curl",
             "--silent",
             "--max-time",
-            "5",
+            "20",
             "--write-out",
             "\n%{http_code}",
             ...flags,
@@ -113,10 +115,12 @@ export class RoutedMachine {
 
     /** Does something while a page of HAProxy's is asked for again and again from the machine itself; no request may fail. */
     async losesNothing(url: string, action: () => Promise<void>): Promise<void> {
-        const loop = `rm -f /tmp/stop; while [ ! -e /tmp/stop ]; do
-            curl --silent --max-time 9 --output /dev/null --write-out '%{http_code}\\n' ${url}; done`;
+        const loop = `while [ ! -e /tmp/stop ]; do
+            curl --silent --max-time 9 --output /dev/null --write-out '%{http_code}\\n' ${url}; touch /tmp/asked; done`;
+        await this.inside("rm", "-f", "/tmp/stop", "/tmp/asked");
         const codes = this.inside("sh", "-c", loop);
         try {
+            await eventually("it is asked for", () => this.inside("test", "-e", "/tmp/asked"));
             await action();
         } finally {
             await this.inside("touch", "/tmp/stop");

@@ -187,7 +187,9 @@ function sameForAll(discovery: string): void {
             const { code, output } = await haproxy.reload(wanted);
             assert.equal(code, 0, output);
         });
-        assert.equal((await get(`http://127.0.0.1:${holder.port}/`)).status, 200);
+        await eventually("the new port answers", async () =>
+            assert.equal((await get(`http://127.0.0.1:${holder.port}/`)).status, 200),
+        );
         assert.equal((await haproxy.reload(await render())).code, 0);
     });
 

@@ -78,12 +78,12 @@ export class Scene {
         return [...seen].sort().join(" ");
     }
 
-    /** Waits until these answer, and nobody else. `within` is in seconds. */
+    /** Waits until these answer, and nobody else. */
     answers(expected: string, { host, ...patience }: Patience & { host?: string } = {}): Promise<void> {
         return eventually(
             `${expected} answer${host === undefined ? "" : ` for ${host}`}`,
             async () => assert.equal(await this.used(host), expected),
-            { within: 10, every: 20, ...patience },
+            { every: 20, ...patience },
         );
     }
 
