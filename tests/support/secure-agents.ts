@@ -109,7 +109,6 @@ export async function startSecureNomad(): Promise<SecureAgent> {
     const token = randomUUID();
     const address = `https://127.0.0.1:${ports.http}`;
     const ask = requests("Nomad", address, tls, "X-Nomad-Token", token);
-    let bootstrapped = false;
     const agent = await launch(
         "nomad",
         ports,
@@ -131,13 +130,17 @@ tls {
             return ["agent", "-config", join(folder, "nomad.hcl")];
         },
         async () => {
-            if (!bootstrapped) {
+            // Nomad takes it once, and its answer may come too late.
+            const known = await ask("/v1/acl/token/self").then(
+                (self) => self !== undefined,
+                () => false,
+            );
+            if (!known) {
                 await ask("/v1/acl/bootstrap", {
                     method: "POST",
                     body: { BootstrapSecret: token },
                     token: "",
                 });
-                bootstrapped = true;
             }
             const nodes = (await ask("/v1/nodes")) as { Status: string }[];
             if (!nodes.some(({ Status }) => Status === "ready")) {
