@@ -1,33 +1,31 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 
 import { applicationUnits, type ApplicationUnitsArgs } from "../../../components/applications/units";
-import { freePorts } from "../../support/agents";
 import { type CommandResult, type RunningCommand, start } from "../../support/command";
 
 /** What answers an application's health check, well or not. */
 export class TestApplication {
     status = 200;
-    private server: Server | undefined;
 
-    private constructor(readonly port: number) {}
-
-    static async create(): Promise<TestApplication> {
-        return new TestApplication((await freePorts(["http"])).http);
+    private constructor(
+        private readonly server: Server,
+        readonly port: number,
+    ) {
+        server.on("request", (_, response: ServerResponse) => response.writeHead(this.status).end());
     }
 
-    async start(): Promise<void> {
-        const server = createServer((_, response) => response.writeHead(this.status).end());
-        await new Promise<void>((resolve) => server.listen(this.port, "127.0.0.1", resolve));
-        this.server = server;
+    static async start(): Promise<TestApplication> {
+        const server = createServer();
+        await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+        return new TestApplication(server, (server.address() as AddressInfo).port);
     }
 
     async stop(): Promise<void> {
-        const { server } = this;
-        this.server = undefined;
-        await new Promise<void>((resolve) => (server ? server.close(() => resolve()) : resolve()));
+        await new Promise<void>((resolve) => this.server.close(() => resolve()));
     }
 }
 
