@@ -2,7 +2,7 @@ import * as assert from "node:assert/strict";
 
 import { applicationUnits } from "../../../components/applications/units";
 import { eventually, pause } from "../../support/poll";
-import { WebMachine } from "./machine";
+import { deregisterDelay, WebMachine } from "./machine";
 
 describe("a machine with instances of an application", function () {
     this.timeout("4m");
@@ -38,14 +38,14 @@ describe("a machine with instances of an application", function () {
 
     it("deregisters one that is stopped before its process gets the signal", async () => {
         const stop = machine.inside("systemctl", "stop", "webapp@1.service");
-        await eventually("its key is gone", async () =>
-            assert.deepEqual(await machine.registered(), [`webapp-2 ${machine.address}:9001`]),
-        );
-        assert.match(await machine.page(`http://${machine.address}:9000/`), /^200 /, "it is gone already");
+        assert.equal(await machine.statusWithoutKey(1, 9000), "200", "it is gone already");
+        assert.deepEqual(await machine.registered(), [`webapp-2 ${machine.address}:9001`]);
         await stop;
         const deregistered = await machine.said("webapp-registration@1.service", /^deregistered; /);
         const signalled = await machine.said("webapp@1.service", /^SIGTERM: draining/);
-        assert.ok(signalled - deregistered >= 1, `${signalled - deregistered} s from the one to the other`);
+        // The journal's clock: it may have read the first line later than the second.
+        const between = signalled - deregistered;
+        assert.ok(between >= deregisterDelay - 0.5, `${between} s from the one to the other`);
         assert.doesNotMatch(await machine.containers("--all"), /webapp-1 /);
         await machine.inside("systemctl", "start", "webapp@1.service");
         await machine.has(1, 2);
@@ -64,7 +64,8 @@ describe("a machine with instances of an application", function () {
         const unit = "webapp-registration@1.service";
         const report = await machine.underLoad(async () => {
             await machine.inside("systemctl", "kill", "--signal=KILL", unit);
-            for (const end = Date.now() + 6000; Date.now() < end; await pause(200)) {
+            // Twice as long as the lease.
+            for (const end = Date.now() + 10_000; Date.now() < end; await pause(200)) {
                 assert.equal((await machine.registered()).length, 2);
             }
         });

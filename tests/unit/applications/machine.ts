@@ -2,7 +2,11 @@ import { copyFileSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { dockerRole, machineConfig, renderUserData, unit } from "../../../cloud-init";
-import type { Application, ApplicationUnitsArgs } from "../../../components/applications/units";
+import {
+    type Application,
+    type ApplicationUnitsArgs,
+    instanceKey,
+} from "../../../components/applications/units";
 import { prepareContext } from "../../../components/images/bundle";
 import { imageReference } from "../../../toolchain/images";
 import { findTool } from "../../support/agents";
@@ -12,6 +16,9 @@ import type { Root } from "../balancers/node-files";
 import { RoutedMachine } from "../balancers/node-machine";
 
 const images = [1, 2].map((version) => `gatehouse-test/hello-${process.pid}:${version}`);
+
+/** Seconds between the end of an instance's key and its own: more than a busy computer is away for. */
+export const deregisterDelay = 3;
 
 /** Without users: what they may is of no concern here. */
 const etcdUnit = `[Service]
@@ -30,6 +37,8 @@ def b64(text):
     return base64.b64encode(text.encode()).decode()
 requests, failures, fewest = 0, [], 99
 while os.path.exists("/run/load"):
+    if requests > 0:
+        open("/run/load-begun", "w").close()
     found = question("kv/range", {"key": b64("/apps/webapp/"), "range_end": b64("/apps/webapp0")}).get("kvs", [])
     fewest = min(fewest, len(found))
     for each in found:
@@ -88,8 +97,8 @@ export class WebMachine extends RoutedMachine {
             application: { name: "webapp", image: this.images[0], ...more },
             instances,
             etcd: { endpoints: ["http://127.0.0.1:2379"], ...nowhere, user: "app-webapp", password: "none" },
-            lease: 3,
-            deregisterDelay: 1,
+            lease: 5,
+            deregisterDelay,
         };
     }
 
@@ -102,6 +111,15 @@ export class WebMachine extends RoutedMachine {
         );
         const { kvs = [] } = JSON.parse(answer) as { kvs?: { value: string }[] };
         return kvs.map(({ value }) => Buffer.from(value, "base64").toString()).sort();
+    }
+
+    /** The status that an instance answers with just when its key is gone. */
+    async statusWithoutKey(instance: number, port: number): Promise<string> {
+        const key = Buffer.from(instanceKey("webapp", instance)).toString("base64");
+        const script = `
+            while curl -s -d '{"key":"${key}"}' http://127.0.0.1:2379/v3/kv/range | grep -q kvs; do :; done
+            curl -s -o /dev/null -w '%{http_code}' http://${this.address}:${port}/`;
+        return this.inside("sh", "-c", script);
     }
 
     containers(...more: string[]): Promise<string> {
@@ -124,9 +142,11 @@ export class WebMachine extends RoutedMachine {
 
     /** What balancers see meanwhile. */
     async underLoad(work: () => Promise<void>): Promise<LoadReport> {
+        await this.inside("rm", "--force", "/run/load-begun");
         await this.inside("touch", "/run/load");
         const report = this.inside("python3", "/opt/load.py");
         try {
+            await eventually("requests are made", () => this.inside("test", "-e", "/run/load-begun"));
             await work();
         } finally {
             await this.inside("rm", "/run/load");
@@ -137,12 +157,16 @@ export class WebMachine extends RoutedMachine {
     /** Instances whose registrations run, and no others. */
     async has(...instances: number[]): Promise<void> {
         const wanted = instances.map((each, place) => `webapp-${each} ${this.address}:${9000 + place}`);
-        await eventually(`etcd has ${wanted.join(", ")}`, async () => {
-            const found = await this.registered();
-            if (found.join() !== wanted.join()) {
-                throw new Error(`it has ${found.join(", ")}`);
-            }
-        });
+        await eventually(
+            `etcd has ${wanted.join(", ")}`,
+            async () => {
+                const found = await this.registered();
+                if (found.join() !== wanted.join()) {
+                    throw new Error(`it has ${found.join(", ")}`);
+                }
+            },
+            { within: 60 },
+        );
     }
 
     override async remove(): Promise<void> {
