@@ -16,7 +16,7 @@ function reportOf(result: CommandResult): Report {
 }
 
 describe("the turn in an etcd cluster of three members", function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     let cluster: EtcdRollCluster;
     before(async () => {
         cluster = await EtcdRollCluster.start("127.43.1", 3);
@@ -178,7 +178,7 @@ describe("the turn in an etcd cluster of three members", function () {
 });
 
 describe("the turn of a member that leaves etcd for good", function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     let cluster: EtcdRollCluster;
     before(async () => {
         cluster = await EtcdRollCluster.start("127.43.2", 3);

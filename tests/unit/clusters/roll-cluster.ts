@@ -211,8 +211,9 @@ export class RollCluster {
                     ports: { dns: -1, grpc: -1, grpc_tls: -1, serf_wan: -1 },
                     retry_join: others.filter((each) => each !== address),
                     retry_interval: "1s",
-                    performance: { raft_multiplier: 1 },
-                    autopilot: { server_stabilization_time: "1s" },
+                    // A busy computer holds no elections of its own accord, nor takes slow servers for sick ones.
+                    performance: { raft_multiplier: 2 },
+                    autopilot: { server_stabilization_time: "1s", last_contact_threshold: "2s" },
                     acl: {
                         enabled: true,
                         default_policy: "deny",

@@ -205,6 +205,9 @@ export class EtcdRollCluster {
                     "initial-cluster-state": state,
                     "initial-cluster-token": this.folder,
                     "log-level": "error",
+                    // As the members of a lab: a busy computer holds no elections of its own accord.
+                    "heartbeat-interval": "200",
+                    "election-timeout": "2000",
                     // The test has no data that it would miss.
                     "unsafe-no-fsync": "true",
                 }).map(([option, value]) => `--${option}=${value}`),
