@@ -13,7 +13,7 @@ import { authority, localOf, overSsh } from "./secure-consul";
 import { listeners } from "./secure-probes";
 
 describe("a secure Nomad cluster", function () {
-    this.timeout(120_000);
+    this.timeout(240_000);
     let cluster: NomadUnderTest;
     let servers: NomadMember[];
     let client: NomadMember;
@@ -111,7 +111,11 @@ describe("a secure Nomad cluster", function () {
         // Nomad asks nobody for a token there.
         assert.equal((await client.ask("/v1/metrics?format=prometheus")).status, 200);
         assert.match((await servers[0]!.ask("/ui/")).text, /<html/);
-        assert.ok((await servers[0]!.ask("/.well-known/jwks.json")).json.keys.length > 0);
+        // The leader makes the first key a moment after its election.
+        await eventually("there is a key", async () => {
+            const { json, text } = await servers[0]!.ask("/.well-known/jwks.json");
+            assert.ok(json?.keys.length > 0, text);
+        });
     });
 
     it("speaks HTTP over TLS alone, where it is needed alone", async () => {
@@ -178,9 +182,12 @@ describe("a secure Nomad cluster", function () {
     it("makes a further server a voter, without a word to the others", async () => {
         const node = cluster.node("server", 4);
         const further = await cluster.start(node, { servers: [...cluster.servers, node], gossipKey });
-        await eventually("server-4 votes", async () => {
-            assert.equal((await voters()).at(-1), "server-4.global");
-        });
+        // Five seconds of health, and then when Autopilot next looks.
+        await eventually(
+            "server-4 votes",
+            async () => assert.equal((await voters()).at(-1), "server-4.global"),
+            { within: 60 },
+        );
         // Back to three: out of Raft first, and then for good.
         const { json } = await manage("/v1/operator/raft/configuration");
         const peers = json.Servers as { ID: string; Node: string }[];

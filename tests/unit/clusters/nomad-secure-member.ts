@@ -95,15 +95,19 @@ export class NomadMember {
 
     /** Waits until the unit's own `healthy` says so. */
     ready(): Promise<void> {
-        return eventually(`${this.node.name} is healthy`, async () => {
-            if (this.child!.exitCode !== null) {
-                throw new Error(`it has ended: ${this.log().slice(-2000)}`);
-            }
-            const { code, output } = await this.healthy();
-            if (code !== 0) {
-                throw new Error(output);
-            }
-        });
+        return eventually(
+            `${this.node.name} is healthy`,
+            async () => {
+                if (this.child!.exitCode !== null) {
+                    throw new Error(`it has ended: ${this.log().slice(-2000)}`);
+                }
+                const { code, output } = await this.healthy();
+                if (code !== 0) {
+                    throw new Error(output);
+                }
+            },
+            { within: 60 },
+        );
     }
 
     check(): Promise<CommandResult> {
