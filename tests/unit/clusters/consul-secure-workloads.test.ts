@@ -4,6 +4,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { consulAcl, consulAclCommand } from "../../../components/clusters/consul-acl";
 import { findTool } from "../../support/agents";
 import { run } from "../../support/command";
+import { eventually } from "../../support/poll";
 import { type Answer, type Member, overSsh, SecureConsul } from "./secure-consul";
 import type { IdentityProvider } from "./secure-identities";
 
@@ -96,8 +97,10 @@ describe("workloads at an encrypted Consul (row 6)", function () {
             json.Roles.map(({ Name }: { Name: string }) => Name),
             ["nomad-default-tasks"],
         );
-        const read = await server.ask("/v1/catalog/services", { token: json.SecretID });
-        assert.ok("web" in read.json);
+        await eventually("the catalogue has the service", async () => {
+            const read = await server.ask("/v1/catalog/services", { token: json.SecretID });
+            assert.ok("web" in read.json, read.text);
+        });
         const elsewhere = await login({ aud: ["consul.io"], ...task, nomad_namespace: "elsewhere" });
         assert.equal(elsewhere.status, 403, elsewhere.text);
     });
