@@ -58,7 +58,7 @@ class Machine implements Remote {
 cd ${this.folder}
 runs() { [ -f pid ] && grep '^State:' "/proc/$(cat pid)/status" 2>/dev/null | grep -qv zombie; }
 case "$1" in
-    stop) if runs; then kill "$(cat pid)"; while runs; do :; done; fi ;;
+    stop) if runs; then kill "$(cat pid)"; while runs; do sleep 0.05; done; fi ;;
     start)
         if [ -f broken ]; then rm broken; echo 'etcd.service cannot be started' >&2; exit 1; fi
         runs || { setsid ${etcd.join(" ")} </dev/null >>log 2>&1 & echo $! >pid; } ;;

@@ -103,9 +103,14 @@ describe("a machine with an etcd member's snapshots", function () {
 
     it("takes one by its unit, and keeps it encrypted", async () => {
         await machine.inside("systemctl", "start", "gatehouse-snapshot.service");
-        const said = await machine.inside("journalctl", "--unit=gatehouse-snapshot.service", "--output=cat");
-        const [, name] = /etcd: kept (\S+\.cms); this is the only server/.exec(said) ?? [];
-        assert.ok(name, said);
+        const name = await eventually("the journal says so", async () => {
+            const said = await machine.inside(
+                ...["journalctl", "--unit=gatehouse-snapshot.service", "--output=cat"],
+            );
+            const [, kept] = /etcd: kept (\S+\.cms); this is the only server/.exec(said) ?? [];
+            assert.ok(kept, said);
+            return kept;
+        });
         const file = join(keys, name);
         await output("docker", ["cp", `${machine.name}:${snapshotCommand.folder}/${name}`, file]);
         snapshot = open(etcd, file, key.keyFile, folder).path;

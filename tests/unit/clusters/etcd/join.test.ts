@@ -6,7 +6,7 @@ import { eventually } from "../../../support/poll";
 import { type EtcdMachine, SecureEtcd } from "./secure-etcd";
 
 describe("members of an etcd cluster", function () {
-    this.timeout(120_000);
+    this.timeout(240_000);
     let cluster: SecureEtcd;
     let first: EtcdMachine, second: EtcdMachine, third: EtcdMachine;
 
@@ -62,7 +62,7 @@ describe("members of an etcd cluster", function () {
         await put("kept");
         await Promise.all(cluster.machines.map((machine) => machine.kill()));
         await Promise.all(cluster.machines.map((machine) => machine.up()));
-        assert.equal(await read(third), "kept");
+        await eventually("it has played its log", async () => assert.equal(await read(third), "kept"));
         await listed(everybody);
     });
 
@@ -139,7 +139,11 @@ describe("members of an etcd cluster", function () {
         await eventually("it waits", () =>
             assert.match(preparing.output(), /is still a learner: the cluster takes one/),
         );
-        await cluster.ask("/v3/cluster/member/remove", { ID: added.json.member.ID });
+        const { ID } = added.json.member;
+        await eventually("the other learner is removed", async () => {
+            const { status, text } = await cluster.ask("/v3/cluster/member/remove", { ID });
+            assert.equal(status, 200, text);
+        });
         const { code, output } = await preparing.done;
         assert.equal(code, 0, output);
         third.start();

@@ -99,8 +99,10 @@ describe("an etcd member on a machine", function () {
             const started = await machine.try("systemctl", "start", "etcd-alarm.service");
             assert.notEqual(started.code, 0);
         });
-        const said = await machine.inside("journalctl", "--unit=etcd-alarm.service", "--output=cat");
-        assert.match(said, /alarm: the store is full and takes no more writes/);
+        await eventually("the journal says why", async () => {
+            const said = await machine.inside("journalctl", "--unit=etcd-alarm.service", "--output=cat");
+            assert.match(said, /alarm: the store is full and takes no more writes/);
+        });
         // The alarm is no fault of a change that is being made.
         await machine.configure(configuration());
     });

@@ -14,7 +14,7 @@ import { type EtcdMachine, SecureEtcd } from "./secure-etcd";
 const mebibyte = 2 ** 20;
 
 describe("what a member of etcd is told", function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     let cluster: SecureEtcd;
     let args: EtcdMemberArgs;
     before(async () => {
@@ -169,7 +169,7 @@ describe("what a member of etcd is told", function () {
                         assert.match(output, until);
                         return output;
                     },
-                    { every: 10 },
+                    { within: 60, every: 10 },
                 );
             assert.match(await fill(/nearly full/), /the store is nearly full \(1\d MiB of 16 MiB, of which/);
             const said = await fill(/alarm: /);

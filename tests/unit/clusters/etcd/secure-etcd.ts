@@ -227,7 +227,7 @@ export class EtcdMachine {
     start(): void {
         mkdirSync(this.here("/var/lib/etcd"), { recursive: true, mode: 0o700 });
         const file = this.here("/run/etcd/etcd.yaml");
-        this.etcd = start(findTool("etcd"), [`--config-file=${file}`], { timeout: 300 });
+        this.etcd = start(findTool("etcd"), [`--config-file=${file}`], { timeout: 3600 });
     }
 
     /** What systemd does: the unit, and what it wants after it. */
