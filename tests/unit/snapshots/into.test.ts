@@ -87,7 +87,9 @@ describe("a cluster that has lost its data", function () {
             (text) => text.replaceAll("127.0.0.1", localOf(first.node)),
         );
         const firstNomad = await startNomad();
-        await firstNomad.api.put("/v1/var/kept", { Items: { from: "before" } });
+        await eventually("there is a key for variables", () =>
+            firstNomad.api.put("/v1/var/kept", { Items: { from: "before" } }),
+        );
         const nomadServer = new SnapshotServer(
             firstNomad.member.node,
             { ...common, servers: nomad.servers, sources: [nomadSnapshots(nomad.management)] },
@@ -112,8 +114,11 @@ describe("a cluster that has lost its data", function () {
 
         const [{ Value } = { Value: "" }] = await second.consul.list<{ Value: string }>("/v1/kv/kept");
         assert.equal(Buffer.from(Value, "base64").toString(), "from before");
-        const variable = await second.nomad.get<{ Items: object }>("/v1/var/kept");
-        assert.deepEqual(variable?.Items, { from: "before" });
+        // The server reads its keys anew before it can read what they encrypt.
+        await eventually("the variable can be read", async () => {
+            const variable = await second.nomad.get<{ Items: object }>("/v1/var/kept");
+            assert.deepEqual(variable?.Items, { from: "before" });
+        });
         assert.equal(
             said.filter((line) => /has forgotten the machine that was server-\d before/.test(line)).length,
             1,

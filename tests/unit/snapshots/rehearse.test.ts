@@ -10,6 +10,7 @@ import { open } from "../../../snapshots/envelope";
 import { nomadInventory } from "../../../snapshots/inventory";
 import { nomad as system } from "../../../snapshots/nomad";
 import { PrivateFolder } from "../../../snapshots/private-folder";
+import { eventually } from "../../support/poll";
 import { job, NomadUnderTest } from "../clusters/nomad-secure-cluster";
 import type { NomadMember } from "../clusters/nomad-secure-member";
 import { sealingKey, SnapshotServer } from "./server";
@@ -34,7 +35,9 @@ describe("a rehearsed restore", function () {
             ca: nomad.ca.cert,
         });
         await running.put("/v1/jobs", job("kept"));
-        await running.put("/v1/var/kept/secret", { Items: { password: "correct horse" } });
+        await eventually("there is a key for variables", () =>
+            running.put("/v1/var/kept/secret", { Items: { password: "correct horse" } }),
+        );
         server = new SnapshotServer(
             member.node,
             {
