@@ -30,7 +30,7 @@ export class ApplyMachine {
         try {
             await machine.boot();
             await eventually("the machine has booted", () => inside(name, "gatehouse-ready", "30"), {
-                within: 60,
+                within: 90,
             });
         } catch (error) {
             await machine.remove();

@@ -138,7 +138,8 @@ describe("a node's configuration on a real machine", function () {
         assert.equal(result.code, 1, result.output);
         assert.match(result.output, /alpha\.service is not healthy after 20 s: sick/);
         assert.match(result.output, /The old files are back, and alpha\.service restarted on them/);
-        assert.equal(await running("alpha"), "two");
+        // It reads them a moment after it has started.
+        await eventually("the old one runs", async () => assert.equal(await running("alpha"), "two"));
         assert.match(await machine.read("/etc/alpha/alpha.conf"), /^two/);
     });
 
@@ -155,7 +156,7 @@ describe("a node's configuration on a real machine", function () {
                 result.output,
                 new RegExp(`The old files are back, and ${name}\\.service restarted on them`),
             );
-            assert.equal(await running(name), "two");
+            await eventually("the old one runs", async () => assert.equal(await running(name), "two"));
             const report = reportOf(await machine.apply(configuration(current)));
             assert.deepEqual([report.changed, report.restarted], [[], []]);
         });

@@ -42,7 +42,7 @@ function configuration(level: string, word: string): NodeConfiguration {
 }
 
 describe("a node of an etcd cluster on a real machine", function () {
-    this.timeout(120_000);
+    this.timeout(180_000);
     let machine: ApplyMachine;
     before(async () => {
         machine = await ApplyMachine.boot(`gatehouse-etcd-apply-test-${process.pid}`);

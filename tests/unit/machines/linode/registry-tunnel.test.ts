@@ -150,7 +150,7 @@ describe("the way to push to a registry over SSH", () => {
     });
 
     it("keeps no process alive, even with a connection to the machine", async function () {
-        this.timeout(30_000);
+        this.timeout(60_000);
         const child = fork(require.resolve("./tunnel-program.ts"), { execArgv: ["--import", "tsx"] });
         child.send({ sshPort, privateKey: operator.private, hostKey: host.public });
         const code = await new Promise((resolve) => child.once("exit", resolve));
