@@ -205,10 +205,14 @@ describe("a secure Nomad cluster", function () {
             gossipKey,
             certificate: await cluster.certificate(node, "client"),
         });
-        await eventually("servers notice the wrong certificate", () => {
-            const logs = servers.map((server) => server.log()).join("");
-            assert.match(logs, /client\.global\.nomad, .*not server\.global\.nomad/);
-        });
+        await eventually(
+            "servers notice the wrong certificate",
+            () => {
+                const logs = servers.map((server) => server.log()).join("");
+                assert.match(logs, /client\.global\.nomad, .*not server\.global\.nomad/);
+            },
+            { within: 60 },
+        );
         assert.deepEqual(await voters(), ["server-1.global", "server-2.global", "server-3.global"]);
         assert.notEqual((await rogue.healthy()).code, 0);
         await rogue.end("SIGKILL");
