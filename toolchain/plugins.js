@@ -215,6 +215,7 @@ async function installStandIns(names, home, official, pulumi, step) {
     const bundled = wanted.filter((name) => !own.includes(name));
     step.say(`bundling stand-ins for ${bundled.join(", ")}`);
     const folders = await Promise.all(bundled.map((name) => bundle(name)));
+    step.say("waiting for pulumi, which installs them");
     const command = await pulumi;
     const log = inCache("logs", "plugins.log");
     for (const [i, name] of bundled.entries()) {
