@@ -67,14 +67,14 @@ describe("nomad lab in a browser", function () {
 
     it("loads Consul's UI with the services", async () => {
         const page = await browser.visit(lab.url("consul"));
-        await shows(page, lab.url("consul"), ["demo-webapp", "haproxy", "count-dashboard"]);
+        await shows(page, ["demo-webapp", "haproxy", "count-dashboard"]);
         await screenshot(page, "consul");
         await page.close();
     });
 
     it("loads Nomad's UI with the jobs", async () => {
         const page = await browser.visit(lab.url("nomad"));
-        await shows(page, lab.url("nomad"), ["demo-webapp", "haproxy", "countdash"]);
+        await shows(page, ["demo-webapp", "haproxy", "countdash"]);
         await screenshot(page, "nomad");
         await page.close();
     });

@@ -35,8 +35,8 @@ describe("routed lab in a browser", function () {
         await input.press("Enter");
         await page.getByText("You are now logged in.").waitFor({ timeout: 30_000 });
         // The page goes on with the list that it has asked for as nobody.
-        const services = ["helloworld", "hidden", "demo-webapp", "count-dashboard"];
-        await shows(page, `${lab.url("consul")}/ui/dc1/services`, services);
+        await page.goto(`${lab.url("consul")}/ui/dc1/services`, { waitUntil: "domcontentloaded" });
+        await shows(page, ["helloworld", "hidden", "demo-webapp", "count-dashboard"]);
         await screenshot(page, "routed-consul");
         await page.close();
     });
@@ -54,7 +54,8 @@ describe("routed lab in a browser", function () {
             .getByText(/token authenticated/i)
             .first()
             .waitFor({ timeout: 30_000 });
-        await shows(page, `${lab.url("nomad")}/ui/jobs`, ["helloworld", "demo-webapp", "countdash"]);
+        await page.goto(`${lab.url("nomad")}/ui/jobs`, { waitUntil: "domcontentloaded" });
+        await shows(page, ["helloworld", "demo-webapp", "countdash"]);
         await screenshot(page, "routed-nomad");
         await page.close();
     });

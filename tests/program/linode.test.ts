@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 
 import { root } from "../../toolchain/paths";
+import { freePorts } from "../support/agents";
 import { getJson } from "../support/http";
 import { LinodeEmulator } from "../support/linode/emulator";
 import {
@@ -77,14 +78,8 @@ describe("the program at Linode", function () {
     let preview: Run;
     let update: Run;
 
-    /** A port that is free, for what the program listens on while it runs. */
-    const freePort = (): Promise<number> =>
-        new Promise((resolve) => {
-            const probe = net.createServer().listen(0, "127.0.0.1", () => {
-                const { port } = probe.address() as net.AddressInfo;
-                probe.close(() => resolve(port));
-            });
-        });
+    /** For what the program listens on while it runs. */
+    const freePort = async (): Promise<number> => (await freePorts(["port"])).port;
     const run = async (
         more: Record<string, unknown> = {},
         options: Partial<Parameters<typeof runProgram>[1]> = {},

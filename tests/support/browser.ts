@@ -70,16 +70,20 @@ export class Browser {
 }
 
 /**
- * Opens an address in a page that has been visited, until it shows all of these texts. A question of the page that fails
- * on a busy machine is not asked again; a person would load the page once more.
+ * Waits until a page shows all of these texts. A question of the page that fails on a busy machine is not asked again; a
+ * person would load the page once more.
  */
-export async function shows(page: Page, url: string, texts: readonly string[]): Promise<void> {
+export async function shows(page: Page, texts: readonly string[]): Promise<void> {
     await eventually(
-        `${url} shows ${texts.join(", ")}`,
+        `${page.url()} shows ${texts.join(", ")}`,
         async () => {
-            await page.goto(url, { waitUntil: "domcontentloaded", timeout: 30_000 });
-            for (const text of texts) {
-                await page.getByText(text, { exact: true }).first().waitFor({ timeout: 20_000 });
+            try {
+                for (const text of texts) {
+                    await page.getByText(text, { exact: true }).first().waitFor({ timeout: 20_000 });
+                }
+            } catch (error) {
+                await page.reload({ waitUntil: "domcontentloaded", timeout: 30_000 });
+                throw error;
             }
         },
         { within: 90 },

@@ -27,7 +27,7 @@ ExecStart=/opt/etcd --data-dir=/var/lib/etcd-test --log-level=warn --unsafe-no-f
 Restart=always
 `;
 
-/** Asks every instance that etcd names, as a balancer does that hears of changes at once, until /run/load is gone. */
+/** Asks every instance that etcd names, as a balancer does that hears of changes at once, until it is told to stop. */
 const load = `
 import base64, http.client, json, os, time, urllib.request
 def question(path, body):
@@ -36,9 +36,9 @@ def question(path, body):
 def b64(text):
     return base64.b64encode(text.encode()).decode()
 requests, failures, fewest = 0, [], 99
-while os.path.exists("/run/load"):
+while not os.path.exists("/tmp/stop"):
     if requests > 0:
-        open("/run/load-begun", "w").close()
+        open("/tmp/asked", "w").close()
     found = question("kv/range", {"key": b64("/apps/webapp/"), "range_end": b64("/apps/webapp0")}).get("kvs", [])
     fewest = min(fewest, len(found))
     for each in found:
@@ -142,16 +142,7 @@ export class WebMachine extends RoutedMachine {
 
     /** What balancers see meanwhile. */
     async underLoad(work: () => Promise<void>): Promise<LoadReport> {
-        await this.inside("rm", "--force", "/run/load-begun");
-        await this.inside("touch", "/run/load");
-        const report = this.inside("python3", "/opt/load.py");
-        try {
-            await eventually("requests are made", () => this.inside("test", "-e", "/run/load-begun"));
-            await work();
-        } finally {
-            await this.inside("rm", "/run/load");
-        }
-        return JSON.parse(await report) as LoadReport;
+        return JSON.parse(await this.whileAsking(["python3", "/opt/load.py"], work)) as LoadReport;
     }
 
     /** Instances whose registrations run, and no others. */

@@ -93,15 +93,8 @@ describe("a node's balancer with discovery by events", function () {
 
     /** Nothing that is asked of HAProxy meanwhile fails. */
     async function losesNothing(action: () => Promise<unknown>): Promise<void> {
-        await machine.inside("rm", "-f", "/tmp/stop", "/tmp/asked");
-        const load = machine.inside("python3", "-c", callers, machine.address);
-        try {
-            await eventually("requests are made", () => machine.inside("test", "-e", "/tmp/asked"));
-            await action();
-        } finally {
-            await machine.inside("touch", "/tmp/stop");
-        }
-        const { http, failures } = JSON.parse(await load) as Record<string, number> & { failures: string[] };
+        const said = await machine.whileAsking(["python3", "-c", callers, machine.address], action);
+        const { http, failures } = JSON.parse(said) as Record<string, number> & { failures: string[] };
         assert.deepEqual(failures, []);
         assert.ok(http! > 50, `only ${http} requests`);
     }

@@ -113,19 +113,24 @@ export class RoutedMachine {
         return `${lines.pop()} ${lines.join("\n").trim()}`;
     }
 
-    /** Does something while a page of HAProxy's is asked for again and again from the machine itself; no request may fail. */
-    async losesNothing(url: string, action: () => Promise<void>): Promise<void> {
-        const loop = `while [ ! -e /tmp/stop ]; do
-            curl --silent --max-time 9 --output /dev/null --write-out '%{http_code}\\n' ${url}; touch /tmp/asked; done`;
+    /** Does something while a program asks: one that makes /tmp/asked when it has begun, and ends when there is /tmp/stop. */
+    async whileAsking(program: string[], action: () => Promise<unknown>): Promise<string> {
         await this.inside("rm", "-f", "/tmp/stop", "/tmp/asked");
-        const codes = this.inside("sh", "-c", loop);
+        const said = this.inside(...program);
         try {
-            await eventually("it is asked for", () => this.inside("test", "-e", "/tmp/asked"));
+            await eventually("requests are made", () => this.inside("test", "-e", "/tmp/asked"));
             await action();
         } finally {
             await this.inside("touch", "/tmp/stop");
         }
-        const all = (await codes).trim().split("\n");
+        return said;
+    }
+
+    /** Does something while a page of HAProxy's is asked for again and again from the machine itself; no request may fail. */
+    async losesNothing(url: string, action: () => Promise<void>): Promise<void> {
+        const loop = `while [ ! -e /tmp/stop ]; do
+            curl --silent --max-time 9 --output /dev/null --write-out '%{http_code}\\n' ${url}; touch /tmp/asked; done`;
+        const all = (await this.whileAsking(["sh", "-c", loop], action)).trim().split("\n");
         assert.deepEqual(
             all.filter((code) => code !== "200"),
             [],
